@@ -1,0 +1,188 @@
+/**
+ * The one reader of the environment. Every key is declared here once, with its type, default and
+ * meaning; a main asks for the keys it needs and gets a frozen object. Secrets are taken out of the
+ * environment when they are read, so that no child process and no crash dump inherits them.
+ */
+import { ConfigError } from './config-error.ts';
+
+interface Key<T> {
+  readonly parse: (text: string, name: string) => T;
+  readonly fallback?: T;
+  readonly secret?: boolean;
+  readonly help: string;
+}
+
+const text = (value: string): string => value;
+
+function integer(min: number, max: number) {
+  return (value: string, name: string): number => {
+    const n = Number(value);
+    if (!/^-?\d+$/.test(value) || n < min || n > max)
+      throw new ConfigError(`${name} must be a whole number from ${min} to ${max}, not "${value}"`);
+    return n;
+  };
+}
+
+function oneOf<const T extends string>(...choices: readonly T[]) {
+  return (value: string, name: string): T => {
+    const found = choices.find((choice) => choice === value);
+    if (found === undefined)
+      throw new ConfigError(`${name} must be one of ${choices.join(', ')}, not "${value}"`);
+    return found;
+  };
+}
+
+/** A comma-separated list. */
+const list = (value: string): readonly string[] =>
+  value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+
+/** `name=value,name=value` */
+function pairs(value: string, name: string): Readonly<Record<string, string>> {
+  const out: Record<string, string> = {};
+  for (const item of list(value)) {
+    const at = item.indexOf('=');
+    if (at < 1) throw new ConfigError(`${name} must be name=value,name=value, not "${value}"`);
+    out[item.slice(0, at)] = item.slice(at + 1);
+  }
+  return out;
+}
+
+const port = integer(1, 65_535);
+
+/** `name=whole number,…` */
+function counts(value: string, name: string): Readonly<Record<string, number>> {
+  const parse = integer(0, 1_000_000);
+  return Object.fromEntries(
+    Object.entries(pairs(value, name)).map(([key, n]) => [key, parse(n, name)]),
+  );
+}
+
+const key = <T>(spec: Key<T>): Key<T> => spec;
+
+export const KEYS = {
+  PILOTLIGHT_HOME: key({ parse: text, fallback: '.pilotlight', help: 'state folder of npm start' }),
+  PILOTLIGHT_PORT_BASE: key({
+    parse: integer(1024, 65_000),
+    fallback: 7400,
+    help: 'first port of npm start; docs list the offsets',
+  }),
+  PILOTLIGHT_LOG_LEVEL: key({
+    parse: oneOf('debug', 'info', 'warn', 'error', 'silent'),
+    fallback: 'info',
+    help: 'lowest level that is logged',
+  }),
+  PILOTLIGHT_WATCH: key({
+    parse: text,
+    fallback: '',
+    help: 'a file of the home; when it is gone, the process ends',
+  }),
+  PILOTLIGHT_BIND: key({ parse: text, fallback: '127.0.0.1', help: 'address to listen on' }),
+  PILOTLIGHT_PORT: key({ parse: port, help: 'port to listen on' }),
+  PILOTLIGHT_METRICS_PORT: key({
+    parse: integer(0, 65_535),
+    fallback: 0,
+    help: 'port of /livez, /readyz and /metrics where the main port does not speak HTTP',
+  }),
+  PILOTLIGHT_API_URLS: key({ parse: list, help: 'base addresses of the api instances' }),
+  PILOTLIGHT_API_TOKEN: key({ parse: text, secret: true, help: 'bearer token for the api' }),
+  PILOTLIGHT_AGENT_TOKEN: key({ parse: text, secret: true, help: 'bearer token for host agents' }),
+  PILOTLIGHT_TOKENS: key({
+    parse: pairs,
+    secret: true,
+    help: 'callers of this service: scope=SHA-256 of the token in hex, comma-separated',
+  }),
+  PILOTLIGHT_FLEET_SECRET: key({
+    parse: text,
+    secret: true,
+    help: 'secret that every api and proxy of the fleet shares (mock salts)',
+  }),
+  PILOTLIGHT_HOT_URL: key({ parse: text, secret: true, help: 'hot Postgres' }),
+  PILOTLIGHT_COLD_URL: key({ parse: text, secret: true, help: 'cold Postgres' }),
+  PILOTLIGHT_PROXY_ADDRESS: key({
+    parse: text,
+    help: 'host:port that connection strings name',
+  }),
+  PILOTLIGHT_HOST_ID: key({ parse: text, help: "this host's id, a DNS label" }),
+  PILOTLIGHT_HOST_URL: key({ parse: text, help: 'where the api reaches this agent' }),
+  PILOTLIGHT_VOLUME: key({ parse: text, help: 'folder of the volume' }),
+  PILOTLIGHT_RUN: key({ parse: text, help: 'short folder for sockets and logs of incarnations' }),
+  PILOTLIGHT_PG: key({ parse: text, help: 'folder with bin/postgres, bin/initdb' }),
+  PILOTLIGHT_SLOTS: key({
+    parse: counts,
+    fallback: { small: 64 },
+    help: 'slots of this host: size=count',
+  }),
+  PILOTLIGHT_PROXY_USER: key({
+    parse: text,
+    fallback: 'daemon',
+    help: 'unix user of the proxy where it starts as root',
+  }),
+  PILOTLIGHT_SERVICE_USER: key({
+    parse: text,
+    fallback: 'nobody',
+    help: 'unix user of initdb and the control Postgres servers where root starts them',
+  }),
+  PILOTLIGHT_LOCK: key({
+    parse: oneOf('on', 'off'),
+    fallback: 'on',
+    help: 'off only to show what the lock prevents',
+  }),
+  PILOTLIGHT_HOLD_MS: key({
+    parse: integer(100, 600_000),
+    fallback: 10_000,
+    help: 'how long the proxy holds a client while its database wakes',
+  }),
+  PILOTLIGHT_NAMESPACES: key({
+    parse: oneOf('on', 'off'),
+    fallback: 'off',
+    help: 'npm start gives each host PID and IPC namespaces of its own (root only)',
+  }),
+} as const;
+
+export type KeyName = keyof typeof KEYS;
+type Value<K extends KeyName> = (typeof KEYS)[K] extends Key<infer T> ? T : never;
+export type Config<K extends KeyName> = { readonly [N in K]: Value<N> };
+
+function readOne(name: KeyName, env: NodeJS.ProcessEnv): unknown {
+  const spec: Key<unknown> = KEYS[name];
+  const raw = env[name];
+  if (spec.secret) delete env[name];
+  if (raw !== undefined && raw !== '') return spec.parse(raw, name);
+  if (spec.fallback === undefined) throw new ConfigError(`${name} is not set (${spec.help})`);
+  return spec.fallback;
+}
+
+/**
+ * Reads these keys.
+ * @throws ConfigError with one sentence for people when a key is missing or wrong.
+ */
+export function readConfig<const K extends KeyName>(
+  names: readonly K[],
+  env: NodeJS.ProcessEnv = process.env,
+): Config<K> {
+  return Object.freeze(
+    Object.fromEntries(names.map((name) => [name, readOne(name, env)])),
+  ) as Config<K>;
+}
+
+/** The environment to hand to a child: what the system needs, and nothing of ours but `extra`. */
+export function childEnvironment(
+  extra: Readonly<Record<string, string>>,
+  env: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const passed = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME'];
+  const out: Record<string, string> = {};
+  for (const name of passed) {
+    const value = env[name];
+    if (value !== undefined) out[name] = value;
+  }
+  return { ...out, ...extra };
+}
+
+/** A variable of the system that is not ours, such as XDG_RUNTIME_DIR. */
+export function systemVariable(name: 'XDG_RUNTIME_DIR' | 'XDG_CACHE_HOME' | 'TMPDIR' | 'HOME') {
+  return process.env[name];
+}

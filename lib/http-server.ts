@@ -1,0 +1,155 @@
+/**
+ * A small JSON server over node:http for processes whose HTTP surface is a handful of calls between
+ * machines (host agent, proxy's health). The api itself is Express.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { AppError, ERRORS, codeOf, errorBodyOf } from '../model/errors.ts';
+import { ConfigError } from './config-error.ts';
+import type { Logger } from './log.ts';
+import type { TokenTable } from './tokens.ts';
+
+export interface HttpRequest {
+  readonly params: Readonly<Record<string, string>>;
+  readonly body: unknown;
+  readonly requestId: string | undefined;
+}
+
+export interface HttpRoute {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** `/v1/identity/:database` */
+  readonly path: string;
+  /** The scope a caller needs; null = open to all (health and metrics). */
+  readonly scope: string | null;
+  readonly handle: (request: HttpRequest) => Promise<unknown>;
+}
+
+/** A handler may answer with text instead of JSON. */
+export interface TextAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly text: string;
+}
+
+export const textAnswer = (text: string, status = 200, contentType = 'text/plain'): TextAnswer => ({
+  status,
+  contentType,
+  text,
+});
+
+const isTextAnswer = (value: unknown): value is TextAnswer =>
+  typeof value === 'object' && value !== null && 'contentType' in value && 'text' in value;
+
+async function readBody(request: IncomingMessage, bytesMax: number): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += (chunk as Buffer).length;
+    if (bytes > bytesMax) throw new AppError('body_too_large');
+    chunks.push(chunk as Buffer);
+  }
+  if (bytes === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch (error) {
+    throw new AppError('bad_json', { cause: error });
+  }
+}
+
+function matchPath(pattern: string, path: string): Record<string, string> | undefined {
+  const want = pattern.split('/');
+  const have = path.split('/');
+  if (want.length !== have.length) return undefined;
+  const params: Record<string, string> = {};
+  for (const [i, part] of want.entries()) {
+    const given = have[i] ?? '';
+    if (part.startsWith(':')) params[part.slice(1)] = given;
+    else if (part !== given) return undefined;
+  }
+  return params;
+}
+
+function findRoute(routes: readonly HttpRoute[], method: string, path: string) {
+  let pathKnown = false;
+  for (const route of routes) {
+    const params = matchPath(route.path, path);
+    if (params === undefined) continue;
+    if (route.method === method) return { route, params };
+    pathKnown = true;
+  }
+  throw new AppError(pathKnown ? 'method_not_allowed' : 'not_found');
+}
+
+function send(response: ServerResponse, status: number, contentType: string, text: string): void {
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+export interface JsonServerOptions {
+  readonly routes: readonly HttpRoute[];
+  readonly tokens: TokenTable;
+  readonly bodyBytesMax: number;
+  readonly log: Logger;
+}
+
+export function createJsonServer(options: JsonServerOptions): Server {
+  async function answer(request: IncomingMessage): Promise<unknown> {
+    const path = new URL(request.url ?? '/', 'http://unused').pathname;
+    const { route, params } = findRoute(options.routes, request.method ?? '', path);
+    if (route.scope !== null) options.tokens.check(request.headers.authorization, [route.scope]);
+    const body = await readBody(request, options.bodyBytesMax);
+    const id = request.headers['x-request-id'];
+    return route.handle({ params, body, requestId: typeof id === 'string' ? id : undefined });
+  }
+
+  async function respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const result = await answer(request);
+      if (isTextAnswer(result)) send(response, result.status, result.contentType, result.text);
+      else send(response, 200, 'application/json', JSON.stringify(result ?? {}));
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'internal') options.log.error({ err: error, url: request.url }, 'BUG');
+      if (!request.complete) response.setHeader('connection', 'close');
+      const body = JSON.stringify({ error: errorBodyOf(error) });
+      send(response, ERRORS[code].status, 'application/json', body);
+    }
+  }
+
+  const server = createServer({ noDelay: true }, (request, response) => {
+    void respond(request, response);
+  });
+  server.keepAliveTimeout = 60_000;
+  return server;
+}
+
+/**
+ * Listens, or says in one sentence why not.
+ * @throws ConfigError if the port is taken or the address is not this machine's.
+ */
+export function listen(
+  server: Server | import('node:net').Server,
+  port: number,
+  bind: string,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const why =
+        error.code === 'EADDRINUSE'
+          ? `port ${port} on ${bind} is taken by another program`
+          : `can not listen on ${bind}:${port} (${error.code ?? error.message})`;
+      reject(new ConfigError(why, { cause: error }));
+    });
+    server.listen(port, bind, () => resolve());
+  });
+}
+
+/** Closes a server and the connections that idle on it. */
+export function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+}
