@@ -33,6 +33,7 @@ export const ERRORS = {
   database_deleted: kind(410, '3D000', false, 'this database has been deleted'),
   // What a client of the proxy sent.
   login_refused: kind(401, '28P01', false, 'password authentication failed'),
+  not_allowed: kind(403, '28000', false, 'this database does not take this connection'),
   protocol_violation: kind(400, '08P01', false, 'the message is not valid in this protocol'),
   unsupported_protocol: kind(400, '0A000', false, 'this protocol version is not supported'),
   startup_too_large: kind(413, '54000', false, 'the start-up packet is too large'),
@@ -42,6 +43,7 @@ export const ERRORS = {
   slot_taken: kind(409, '55006', true, 'this slot is not free'),
   previous_incarnation_alive: kind(409, '55006', true, 'an earlier incarnation still runs'),
   held_elsewhere: kind(409, '55006', true, 'another host runs this database'),
+  already_created: kind(409, '42P04', false, 'this key has made a database already'),
   identity_conflict: kind(409, '40001', true, 'the identity document has changed meanwhile'),
   // What the fleet can not do now.
   waking: kind(503, '57P03', true, 'the database is being started'),

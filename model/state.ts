@@ -153,12 +153,5 @@ export function transition(state: DatabaseState, input: Input, current: boolean)
 
 /** Failed wakes in a row after which a database is parked as `broken`. */
 export const BROKEN_AFTER_FAILURES = 5;
-/** Back-off between the wakes of a broken database, doubling. */
-export const BROKEN_BACKOFF_MS_MIN = 60_000;
-export const BROKEN_BACKOFF_MS_MAX = 3_600_000;
-
-/** How long a broken database rests after `failures` failed wakes in a row. */
-export function brokenBackoffMs(failures: number): number {
-  const doublings = Math.min(Math.max(failures - BROKEN_AFTER_FAILURES, 0), 30);
-  return Math.min(BROKEN_BACKOFF_MS_MIN * 2 ** doublings, BROKEN_BACKOFF_MS_MAX);
-}
+/** Back-off between the wakes of a broken database: 1 min doubling to 1 h; the last step repeats. */
+export const BROKEN_BACKOFF_STEPS_MS = [1, 2, 4, 8, 16, 32, 60].map((minutes) => minutes * 60_000);

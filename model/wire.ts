@@ -6,8 +6,11 @@ import type { NewIdentity, RoleAccess } from './identity.ts';
 import type { SizeName } from './sizes.ts';
 import type { Version } from './version.ts';
 
-/** Where an incarnation listens. The folder's name holds directory id and epoch, so that a stale
- * address finds nothing. */
+/**
+ * Where an incarnation listens: `socket` is the folder, as libpq's `host`, and the socket in it is
+ * `.s.PGSQL.<port>`. The folder's name holds directory id and epoch, so that a stale address finds
+ * nothing.
+ */
 export interface Address {
   readonly socket: string;
   readonly port: number;
@@ -143,14 +146,22 @@ export interface StartRequest {
   readonly wait?: boolean;
 }
 
-export interface StartAnswer {
-  readonly state: 'running' | 'starting';
-  readonly epoch: number;
-  readonly address?: Address;
-  readonly cold_start: 'running' | 'joined' | 'resume';
-  /** Of `starting`: milliseconds until it probably runs. */
-  readonly estimate_ms?: number;
-}
+export type StartAnswer =
+  | {
+      readonly state: 'running';
+      readonly epoch: number;
+      readonly address: Address;
+      readonly cold_start: ColdStart;
+    }
+  | {
+      /** Of `wait: false`: it is on its way, for probably so many milliseconds more. */
+      readonly state: 'starting';
+      readonly cold_start: ColdStart;
+      readonly estimate_ms: number;
+    };
+
+/** How a start was served: it ran already, another start was in flight, or it was woken. */
+export type ColdStart = 'running' | 'joined' | 'resume';
 
 /** POST /v1/databases. The password is shown here and nowhere else. */
 export interface CreateAnswer {
@@ -202,6 +213,10 @@ export interface DatabaseAnswer {
   readonly epoch: number;
   readonly host: string | null;
   readonly idle_ms: number;
+  readonly idle_sessions: 'close' | 'keep';
+  readonly ignore: readonly string[];
+  readonly allow: readonly string[];
+  readonly tls: 'optional' | 'required';
   readonly labels: Readonly<Record<string, string>>;
   readonly created_at: string;
   readonly deleted_at: string | null;

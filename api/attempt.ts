@@ -1,0 +1,223 @@
+/**
+ * One way through the table of states for a start: claim a slot in the index, attach at the agent,
+ * remember the success. What settles nothing (a slot that was taken, a host that fell silent, an
+ * incarnation held elsewhere) leaves the index in order and lets the caller look again.
+ */
+import type { Logger } from '../lib/log.ts';
+import { AppError, codeOf } from '../model/errors.ts';
+import { STARTING_MS_MAX } from '../model/limits.ts';
+import type { SizeName } from '../model/sizes.ts';
+import type { Address, Incarnation, StartRequest } from '../model/wire.ts';
+import { databaseCreateUndo } from '../db/hot/database-create.ts';
+import { databaseFind, type DatabaseRow } from '../db/hot/database-find.ts';
+import { databaseHeld } from '../db/hot/database-held.ts';
+import { databaseRaise } from '../db/hot/database-raise.ts';
+import { databaseRunning } from '../db/hot/database-running.ts';
+import { databaseStart, type StartClaim } from '../db/hot/database-start.ts';
+import { databaseStartAgain } from '../db/hot/database-start-again.ts';
+import { databaseStartFailed } from '../db/hot/database-start-failed.ts';
+import { hostSync } from '../db/hot/host-sync.ts';
+import type { Hot } from '../db/hot/pool.ts';
+import type { Agents } from './agents.ts';
+import type { Fleet } from './fleet.ts';
+
+export interface StartDeps {
+  readonly hot: Hot;
+  readonly fleet: Fleet;
+  readonly agents: Agents;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+export interface StartCall {
+  readonly database: string;
+  readonly request: StartRequest;
+  readonly requestId: string;
+  /** An operator's start tries a broken database at once. */
+  readonly force: boolean;
+}
+
+export interface Started {
+  readonly epoch: number;
+  readonly address: Address;
+}
+
+interface Slot {
+  readonly host: string;
+  readonly size: SizeName;
+  readonly slot: number;
+}
+
+/** Asks a host for its state and takes it as a sync. */
+async function hearNow(deps: StartDeps, host: string, requestId: string): Promise<void> {
+  try {
+    const report = await deps.agents.state(host, requestId);
+    deps.fleet.hear(report, deps.now());
+    if (await hostSync(deps.hot, report)) deps.fleet.indexed(host, report);
+  } catch (error) {
+    deps.log.warn({ host, code: codeOf(error) }, 'the holder of a database does not answer');
+  }
+}
+
+async function settleHeld(
+  deps: StartDeps,
+  call: StartCall,
+  epoch: number,
+  slot: Slot,
+  error: unknown,
+): Promise<void> {
+  const data = error instanceof AppError ? error.data : undefined;
+  const holder = String(data?.['host'] ?? slot.host);
+  const held = Number(data?.['epoch'] ?? epoch - 1);
+  await databaseHeld(deps.hot, call.database, epoch, holder, held);
+  deps.fleet.resync(slot.host);
+  await hearNow(deps, holder, call.requestId);
+}
+
+/** The volume does not know it: a create that came to nothing leaves a row without a directory. */
+async function settleMissing(deps: StartDeps, call: StartCall, epoch: number): Promise<void> {
+  const row = await databaseFind(deps.hot, call.database);
+  if (row?.directory === null) await databaseCreateUndo(deps.hot, call.database);
+  await databaseStartFailed(deps.hot, call.database, epoch, false, 'not on the volume');
+}
+
+/**
+ * Takes the claim back as the agent's error asks for.
+ * @throws AppError where looking again can not help; otherwise the caller looks again.
+ */
+async function settle(
+  deps: StartDeps,
+  call: StartCall,
+  epoch: number,
+  slot: Slot,
+  error: unknown,
+): Promise<void> {
+  const { database } = call;
+  const code = codeOf(error);
+  deps.fleet.resync(slot.host);
+  if (code === 'held_elsewhere') return settleHeld(deps, call, epoch, slot, error);
+  if (code === 'database_not_found' || code === 'database_deleted') {
+    await settleMissing(deps, call, epoch);
+    throw error;
+  }
+  const counts = code === 'start_failed';
+  const reason = error instanceof AppError ? (error.detail ?? error.message) : 'internal error';
+  const state = await databaseStartFailed(deps.hot, database, epoch, counts, reason);
+  if (state === 'broken') throw new AppError('broken', { detail: reason });
+  if (counts || code === 'internal') throw error;
+  deps.log.warn({ database, epoch, host: slot.host, code }, 'the start goes elsewhere');
+}
+
+/** Attaches; where the volume has minted further than the index knew, as the epoch after that. */
+async function attachRaising(
+  deps: StartDeps,
+  call: StartCall,
+  asked: number,
+  slot: Slot,
+): Promise<Incarnation> {
+  const { database, requestId } = call;
+  const attach = (epoch: number): Promise<Incarnation> =>
+    deps.agents.attach(slot.host, { database, epoch, size: slot.size, slot: slot.slot }, requestId);
+  try {
+    return await attach(asked);
+  } catch (error) {
+    const minted = error instanceof AppError ? error.data?.['minted'] : undefined;
+    if (codeOf(error) !== 'stale_epoch' || typeof minted !== 'number') throw error;
+    // Refused though asked for more than is minted: that incarnation is alive and well.
+    if (minted < asked)
+      throw new AppError('held_elsewhere', { data: { host: slot.host, epoch: minted } });
+    const raised = await databaseRaise(deps.hot, database, asked, minted);
+    if (raised === undefined) throw error;
+    return attach(raised);
+  }
+}
+
+/** The index hears of it later: a sync would tell it anyway, and the caller need not wait. */
+function remember(deps: StartDeps, host: string, at: Incarnation): Started {
+  deps.fleet.started(host, at);
+  databaseRunning(deps.hot, host, at).catch((error: unknown) => {
+    deps.log.warn({ database: at.database, code: codeOf(error) }, 'the index missed a start');
+  });
+  return { epoch: at.epoch, address: at.address };
+}
+
+async function attachClaimed(
+  deps: StartDeps,
+  call: StartCall,
+  claim: StartClaim,
+): Promise<Started | undefined> {
+  if (claim.host === null || claim.slot === null) {
+    await databaseStartFailed(deps.hot, call.database, claim.epoch, false, 'no room');
+    throw new AppError('no_capacity');
+  }
+  const slot = { host: claim.host, size: claim.size, slot: claim.slot };
+  try {
+    if (claim.evicts === true)
+      await deps.agents.recycle(slot.host, { size: slot.size, slot: slot.slot }, call.requestId);
+    return remember(deps, slot.host, await attachRaising(deps, call, claim.epoch, slot));
+  } catch (error) {
+    await settle(deps, call, claim.epoch, slot, error);
+    return undefined;
+  }
+}
+
+/** Another instance is at it: the agent lets us join, for it answers an epoch once and for all. */
+async function joinElsewhere(
+  deps: StartDeps,
+  call: StartCall,
+  row: DatabaseRow,
+): Promise<Started | undefined> {
+  if (row.host === null || row.slot === null || row.assigned_epoch !== row.epoch) return undefined;
+  const { database, requestId } = call;
+  const request = { database, epoch: row.epoch, size: row.size, slot: row.slot };
+  try {
+    return remember(deps, row.host, await deps.agents.attach(row.host, request, requestId));
+  } catch (error) {
+    deps.log.info({ database, code: codeOf(error) }, 'the joined start came to nothing');
+    return undefined;
+  }
+}
+
+async function followRow(
+  deps: StartDeps,
+  call: StartCall,
+  row: DatabaseRow,
+): Promise<Started | undefined> {
+  switch (row.state) {
+    case 'deleting':
+      throw new AppError('database_deleted');
+    case 'broken':
+      throw new AppError('broken', { detail: row.broken_reason ?? 'it did not start' });
+    case 'running':
+      if (row.socket === null || row.port === null) return undefined;
+      if (row.epoch <= (call.request.stale_epoch ?? 0)) return undefined;
+      return { epoch: row.epoch, address: { socket: row.socket, port: row.port } };
+    case 'suspending': {
+      const again = await databaseStartAgain(deps.hot, row.id, null, STARTING_MS_MAX);
+      return again === undefined ? undefined : attachClaimed(deps, call, again);
+    }
+    case 'starting':
+      return joinElsewhere(deps, call, row);
+    case 'suspended':
+      return undefined;
+  }
+}
+
+/**
+ * @returns undefined if it is worth looking again.
+ * @throws AppError where it is not.
+ */
+export async function attemptStart(deps: StartDeps, call: StartCall): Promise<Started | undefined> {
+  const { database, force } = call;
+  const stale = call.request.stale_epoch;
+  if (stale !== undefined) {
+    const again = await databaseStartAgain(deps.hot, database, stale, STARTING_MS_MAX);
+    if (again !== undefined) return attachClaimed(deps, call, again);
+  }
+  const hosts = deps.fleet.liveHosts(deps.now());
+  const claim = await databaseStart(deps.hot, database, hosts, STARTING_MS_MAX, force);
+  if (claim !== undefined) return attachClaimed(deps, call, claim);
+  const row = await databaseFind(deps.hot, database);
+  if (row === undefined) throw new AppError('database_not_found');
+  return followRow(deps, call, row);
+}

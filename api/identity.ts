@@ -1,0 +1,100 @@
+/**
+ * Changes of access, limits, labels and the tombstone: written to the identity document on the
+ * volume first, through an agent, and taken into the index from there.
+ */
+import type { Logger } from '../lib/log.ts';
+import { AppError, codeOf } from '../model/errors.ts';
+import type { Identity } from '../model/identity.ts';
+import { databaseFind } from '../db/hot/database-find.ts';
+import { databaseDeletedFree, databaseIdentity } from '../db/hot/database-identity.ts';
+import type { Hot } from '../db/hot/pool.ts';
+import type { Agents } from './agents.ts';
+import type { Fleet } from './fleet.ts';
+
+export interface IdentityDeps {
+  readonly hot: Hot;
+  readonly fleet: Fleet;
+  readonly agents: Agents;
+  readonly log: Logger;
+  readonly now: () => number;
+}
+
+/** Fields of the document that a caller may change. */
+export type Change = Partial<
+  Pick<Identity, 'idle_ms' | 'idle_sessions' | 'ignore' | 'allow' | 'tls' | 'labels' | 'deleted_at'>
+>;
+
+const TRIES = 5;
+
+/** The host that runs it, which then knows at once; else any that is alive. */
+function writerOf(deps: IdentityDeps, database: string): string {
+  const live = deps.fleet.liveHosts(deps.now());
+  const runs = deps.fleet.running(database)?.host;
+  const writer = runs !== undefined && live.includes(runs) ? runs : live[0];
+  if (writer === undefined) throw new AppError('unavailable', { detail: 'no host answers' });
+  return writer;
+}
+
+async function tryChange(
+  deps: IdentityDeps,
+  database: string,
+  change: Change,
+  requestId: string,
+): Promise<Identity | undefined> {
+  const writer = writerOf(deps, database);
+  const current = await deps.agents.identity(writer, database, requestId);
+  if (current.deleted_at !== null) throw new AppError('database_deleted');
+  const next = { ...current, ...change, version: current.version + 1 };
+  try {
+    await deps.agents.putIdentity(writer, next, current.version, requestId);
+    return next;
+  } catch (error) {
+    if (codeOf(error) === 'identity_conflict') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Reads the document, changes it and writes it, until nobody came between.
+ * @throws AppError `database_not_found`, `database_deleted`, `unavailable`.
+ */
+export async function changeIdentity(
+  deps: IdentityDeps,
+  database: string,
+  change: Change,
+  requestId: string,
+): Promise<Identity> {
+  if ((await databaseFind(deps.hot, database)) === undefined)
+    throw new AppError('database_not_found');
+  for (let tries = 0; tries < TRIES; tries++) {
+    const changed = await tryChange(deps, database, change, requestId);
+    if (changed === undefined) continue;
+    await databaseIdentity(deps.hot, changed);
+    return changed;
+  }
+  throw new AppError('identity_conflict');
+}
+
+/**
+ * Writes the tombstone, then ends what runs. From the tombstone on nothing starts it again, so that
+ * a stop that fails here is only late: the caller may repeat the delete.
+ */
+export async function deleteDatabase(
+  deps: IdentityDeps,
+  database: string,
+  requestId: string,
+): Promise<string> {
+  const deletedAt = new Date().toISOString();
+  const { deleted_at } = await changeIdentity(deps, database, { deleted_at: deletedAt }, requestId);
+  const row = await databaseFind(deps.hot, database);
+  const running = deps.fleet.running(database);
+  const host = running?.host ?? row?.host ?? null;
+  if (host !== null) {
+    const epoch = running?.epoch ?? row?.epoch ?? 0;
+    await deps.agents.suspend(host, { database, epoch, if_idle: false }, requestId);
+    deps.fleet.ended(database, epoch);
+    await databaseDeletedFree(deps.hot, database);
+    deps.fleet.resync(host);
+  }
+  return deleted_at ?? deletedAt;
+}

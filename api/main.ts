@@ -1,0 +1,85 @@
+/** The api process: one of several, stateless but for what it remembers of the fleet. */
+import { createServer as createHttpServer } from 'node:http';
+import { readConfig } from '../lib/config.ts';
+import { createJsonClient } from '../lib/http-client.ts';
+import { closeServer, listen } from '../lib/http-server.ts';
+import { createLogger } from '../lib/log.ts';
+import { installShutdown, runMain } from '../lib/shutdown.ts';
+import { createTokenTable } from '../lib/tokens.ts';
+import { watchHome } from '../lib/watch-home.ts';
+import { openHot } from '../db/hot/pool.ts';
+import { createAgents } from './agents.ts';
+import { createFleet } from './fleet.ts';
+import { createGeneration } from './generation.ts';
+import { createMetrics } from './metrics.ts';
+import type { Context } from './route.ts';
+import { createServer } from './server.ts';
+import { createStarter, type Starter } from './start.ts';
+import { startSweep } from './sweep.ts';
+
+/** Connections of each of the two pools: two cores answer no faster with more. */
+const POOL_SIZE = 8;
+/** A caller hears `waking` after this long, within every driver's own connect time-out of 15 s. */
+const PATIENCE_MS = 12_000;
+
+const KEYS = [
+  'PILOTLIGHT_BIND',
+  'PILOTLIGHT_PORT',
+  'PILOTLIGHT_HOT_URL',
+  'PILOTLIGHT_TOKENS',
+  'PILOTLIGHT_AGENT_TOKEN',
+  'PILOTLIGHT_FLEET_SECRET',
+  'PILOTLIGHT_PROXY_ADDRESS',
+  'PILOTLIGHT_LOG_LEVEL',
+  'PILOTLIGHT_WATCH',
+] as const;
+
+runMain('api', async () => {
+  const config = readConfig(KEYS);
+  const log = createLogger('api', config.PILOTLIGHT_LOG_LEVEL);
+  const shutdown = installShutdown(log);
+  const now = (): number => performance.now();
+
+  const hot = openHot({
+    url: config.PILOTLIGHT_HOT_URL,
+    size: POOL_SIZE,
+    onIdleError: (error) => log.warn({ err: error }, 'a connection to hot Postgres broke'),
+  });
+  shutdown.onStop('hot Postgres', hot.close);
+  const client = createJsonClient(config.PILOTLIGHT_AGENT_TOKEN);
+  shutdown.onStop('agents', client.close);
+  const fleet = createFleet(Math.random);
+  const agents = createAgents(client, fleet);
+  const starter: Starter = createStarter({
+    hot,
+    fleet,
+    agents,
+    log,
+    now,
+    patienceMs: PATIENCE_MS,
+  });
+  const metrics = createMetrics({ fleet, starter });
+  const context: Context = {
+    hot,
+    fleet,
+    agents,
+    starter,
+    metrics,
+    log,
+    now,
+    generation: createGeneration(hot, now),
+    fleetSecret: config.PILOTLIGHT_FLEET_SECRET,
+    proxyAddress: config.PILOTLIGHT_PROXY_ADDRESS,
+  };
+
+  const app = createServer(context, createTokenTable(config.PILOTLIGHT_TOKENS));
+  const server = createHttpServer({ noDelay: true, keepAliveTimeout: 60_000 }, app);
+  await listen(server, config.PILOTLIGHT_PORT, config.PILOTLIGHT_BIND);
+  shutdown.onStop('HTTP', () => closeServer(server));
+  shutdown.onStop('sweep', startSweep({ hot, fleet, metrics, log }));
+  shutdown.onStop(
+    'watch',
+    watchHome(config.PILOTLIGHT_WATCH, () => void shutdown.stop('no home')).stop,
+  );
+  log.info({ port: config.PILOTLIGHT_PORT }, 'listening');
+});

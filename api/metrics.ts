@@ -1,0 +1,57 @@
+/** What the api measures. Labels are closed sets: verbs, codes, kinds; never ids. */
+import { Counter, Gauge, Histogram } from 'prom-client';
+import { createRegistry } from '../lib/metrics.ts';
+import type { Fleet } from './fleet.ts';
+import type { Starter } from './start.ts';
+
+/** Seconds; a warm wake is at 25 ms, a refusal by patience at 20 s. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40];
+
+export function createMetrics(parts: { readonly fleet: Fleet; readonly starter: Starter }) {
+  const registry = createRegistry('api');
+  const registers = [registry];
+  const requests = new Histogram({
+    name: 'pilotlight_api_request_seconds',
+    help: 'Time to answer, by route and code (ok or the code of the error table)',
+    labelNames: ['route', 'code'],
+    buckets: BUCKETS,
+    registers,
+  });
+  const starts = new Counter({
+    name: 'pilotlight_starts_total',
+    help: 'Answered starts by how they were served',
+    labelNames: ['cold_start'],
+    registers,
+  });
+  const syncs = new Counter({
+    name: 'pilotlight_syncs_total',
+    help: 'Reports of hosts: taken into the index, or seen before',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const swept = new Counter({
+    name: 'pilotlight_transitions_swept_total',
+    help: 'Transitions taken back after their deadline, by state',
+    labelNames: ['state'],
+    registers,
+  });
+  new Gauge({
+    name: 'pilotlight_starts_in_flight',
+    help: 'Starts that have not been answered yet',
+    registers,
+    collect() {
+      this.set(parts.starter.inFlight());
+    },
+  });
+  new Gauge({
+    name: 'pilotlight_running_databases',
+    help: 'Databases that this instance knows to run',
+    registers,
+    collect() {
+      this.set(parts.fleet.size().running);
+    },
+  });
+  return { registry, requests, starts, syncs, swept };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

@@ -1,0 +1,24 @@
+/** route */
+import { AppError } from '../../model/errors.ts';
+import type { RouteAnswer } from '../../model/wire.ts';
+import { databaseFind } from '../../db/hot/database-find.ts';
+import { ok, route } from '../route.ts';
+
+export const getRoute = route({
+  method: 'get',
+  path: '/v1/databases/:id/route',
+  scopes: ['proxy', 'operator', 'cold'],
+  summary: 'Where a database runs, or that it sleeps.',
+  async handle(context, input) {
+    const id = input.params['id'] ?? '';
+    const known = context.fleet.running(id);
+    if (known !== undefined) {
+      const { epoch, address } = known;
+      return ok({ state: 'running', epoch, address, stale: false } satisfies RouteAnswer);
+    }
+    const row = await databaseFind(context.hot, id);
+    if (row === undefined) throw new AppError('database_not_found');
+    if (row.state === 'deleting') throw new AppError('database_deleted');
+    return ok({ state: 'suspended', epoch: row.epoch, stale: false } satisfies RouteAnswer);
+  },
+});

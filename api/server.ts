@@ -1,0 +1,143 @@
+/** The api's HTTP server: the list of its endpoints, and what is common to all of them. */
+import { randomUUID } from 'node:crypto';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
+import { AppError, ERRORS, codeOf, errorBodyOf } from '../model/errors.ts';
+import { isDatabaseId } from '../model/ids.ts';
+import { BODY_BYTES_MAX, REQUEST_BYTES_MAX } from '../model/limits.ts';
+import type { TokenTable } from '../lib/tokens.ts';
+import { openapi } from './openapi.ts';
+import { ok, route, type Context, type Route } from './route.ts';
+import { deleteDatabaseRoute } from './routes/delete-database.ts';
+import { getAccess } from './routes/get-access.ts';
+import { getDatabase } from './routes/get-database.ts';
+import { getDatabases } from './routes/get-databases.ts';
+import { getLivez, getMetrics, getReadyz } from './routes/get-health.ts';
+import { getRoute } from './routes/get-route.ts';
+import { patchDatabase } from './routes/patch-database.ts';
+import { postDatabases } from './routes/post-databases.ts';
+import { postEvents } from './routes/post-events.ts';
+import { postStart } from './routes/post-start.ts';
+import { postSuspend } from './routes/post-suspend.ts';
+import { postSync } from './routes/post-sync.ts';
+
+const getOpenapi = route({
+  method: 'get',
+  path: '/openapi.json',
+  scopes: [],
+  summary: 'This contract.',
+  handle: async () => ok(openapi(ROUTES)),
+});
+
+export const ROUTES: readonly Route[] = [
+  postDatabases,
+  getDatabases,
+  getDatabase,
+  patchDatabase,
+  deleteDatabaseRoute,
+  postStart,
+  postSuspend,
+  getRoute,
+  getAccess,
+  postSync,
+  postEvents,
+  getLivez,
+  getReadyz,
+  getMetrics,
+  getOpenapi,
+];
+
+/** Parses input by its schema. @throws AppError `bad_request` naming the first field that is wrong. */
+function parse(schema: Route['body'], value: unknown): unknown {
+  if (schema === undefined) return undefined;
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const where = issue?.path.join('.') ?? '';
+  throw new AppError('bad_request', {
+    detail: `${where === '' ? '' : `${where}: `}${issue?.message ?? 'not valid'}`,
+  });
+}
+
+/** Ids that can not exist are refused before anything is asked. */
+function checkParams(path: string, params: Readonly<Record<string, string>>): void {
+  if (path.startsWith('/v1/databases/:id') && !isDatabaseId(params['id'] ?? ''))
+    throw new AppError('database_not_found');
+}
+
+function handlerOf(context: Context, tokens: TokenTable, spec: Route): RequestHandler {
+  return async (request, response) => {
+    const begun = context.now();
+    const requestId = request.get('x-request-id') ?? randomUUID();
+    response.set('x-request-id', requestId);
+    response.on('finish', () => {
+      const code = String(response.locals['code'] ?? 'ok');
+      context.metrics.requests.observe({ route: spec.path, code }, (context.now() - begun) / 1000);
+    });
+    const scope =
+      spec.scopes.length === 0 ? '' : tokens.check(request.get('authorization'), spec.scopes);
+    const params = request.params as Record<string, string>;
+    checkParams(spec.path, params);
+    const answer = await spec.handle(context, {
+      params,
+      body: parse(spec.body, request.body),
+      query: parse(spec.query, request.query),
+      requestId,
+      scope,
+      idempotencyKey: request.get('idempotency-key'),
+    });
+    response.status(answer.status);
+    if (typeof answer.body === 'string') response.type('text/plain').send(answer.body);
+    else response.json(answer.body);
+  };
+}
+
+/** body-parser's own errors, in our words. */
+function appErrorOf(error: unknown): unknown {
+  const type = (error as { type?: unknown } | null)?.type;
+  if (type === 'entity.too.large') return new AppError('body_too_large', { cause: error });
+  if (typeof type === 'string' && /^(entity|encoding|charset|request)\./.test(type))
+    return new AppError('bad_json', { cause: error });
+  if (error instanceof URIError) return new AppError('bad_request', { cause: error });
+  return error;
+}
+
+const errorHandler =
+  (context: Context): ErrorRequestHandler =>
+  (thrown, request, response, next) => {
+    if (response.headersSent) {
+      next(thrown);
+      return;
+    }
+    const error = appErrorOf(thrown);
+    const code = codeOf(error);
+    if (code === 'internal')
+      context.log.error({ err: error as Error, method: request.method, path: request.path }, 'BUG');
+    response.locals['code'] = code;
+    if (code === 'no_capacity' || code === 'waking') response.set('retry-after', '1');
+    response.status(ERRORS[code].status).json({ error: errorBodyOf(error) });
+  };
+
+export function createServer(context: Context, tokens: TokenTable): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  const parsers = {
+    large: express.json({ limit: BODY_BYTES_MAX }),
+    small: express.json({ limit: REQUEST_BYTES_MAX }),
+  };
+  for (const spec of ROUTES) {
+    const parser = spec.scopes.includes('host') ? parsers.large : parsers.small;
+    app[spec.method](spec.path, parser, handlerOf(context, tokens, spec));
+  }
+  const paths = new Set(ROUTES.map((spec) => spec.path));
+  for (const path of paths) {
+    app.all(path, () => {
+      throw new AppError('method_not_allowed');
+    });
+  }
+  app.use(() => {
+    throw new AppError('not_found');
+  });
+  app.use(errorHandler(context));
+  return app;
+}

@@ -1,0 +1,103 @@
+/**
+ * The start verb: a running database from memory, else one start in flight per database, which all
+ * who ask meanwhile join. A start goes on when its callers have lost patience.
+ */
+import { AppError } from '../model/errors.ts';
+import { STARTING_MS_MAX } from '../model/limits.ts';
+import type { StartAnswer } from '../model/wire.ts';
+import { attemptStart, type StartCall, type StartDeps, type Started } from './attempt.ts';
+
+export interface StarterDeps extends StartDeps {
+  /** Milliseconds a caller is kept waiting before it is told `waking`. */
+  readonly patienceMs: number;
+}
+
+export interface Starter {
+  /** @throws AppError `waking` with `estimate_ms` if the caller's patience ended first. */
+  readonly start: (call: StartCall) => Promise<StartAnswer>;
+  readonly inFlight: () => number;
+}
+
+const RETRY_MS = 25;
+const RETRY_MS_MAX = 400;
+/** What a first estimate says, before anything was measured. */
+const ESTIMATE_MS = 50;
+/** Weight of the newest wake in the estimate. */
+const ESTIMATE_WEIGHT = 0.2;
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function fly(deps: StarterDeps, call: StartCall): Promise<Started> {
+  const until = deps.now() + STARTING_MS_MAX;
+  let wait = RETRY_MS;
+  for (;;) {
+    const started = await attemptStart(deps, call);
+    if (started !== undefined) return started;
+    if (deps.now() + wait > until) throw new AppError('waking');
+    await pause(wait);
+    wait = Math.min(wait * 2, RETRY_MS_MAX);
+  }
+}
+
+/** The flight's end, or `late` after `ms`. */
+async function within<T>(flight: Promise<T>, ms: number, late: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(late()), ms);
+  });
+  try {
+    return await Promise.race([flight, patience]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const running = (at: Started, cold_start: StartAnswer['cold_start']): StartAnswer => ({
+  state: 'running',
+  epoch: at.epoch,
+  address: at.address,
+  cold_start,
+});
+
+export function createStarter(deps: StarterDeps): Starter {
+  const flights = new Map<string, Promise<Started>>();
+  let estimateMs = ESTIMATE_MS;
+
+  async function measured(call: StartCall): Promise<Started> {
+    const begun = deps.now();
+    try {
+      const started = await fly(deps, call);
+      estimateMs += ESTIMATE_WEIGHT * (deps.now() - begun - estimateMs);
+      return started;
+    } finally {
+      flights.delete(call.database);
+    }
+  }
+
+  function begin(call: StartCall): Promise<Started> {
+    const flight = measured(call);
+    flights.set(call.database, flight);
+    // Whoever still waits hears of a failure; a flight that all have left must not end the process.
+    flight.catch(() => undefined);
+    return flight;
+  }
+
+  const waking = (): AppError =>
+    new AppError('waking', { data: { estimate_ms: Math.ceil(estimateMs) } });
+
+  return {
+    inFlight: () => flights.size,
+    async start(call) {
+      const dead = call.request.stale_epoch ?? 0;
+      const known = deps.fleet.running(call.database);
+      if (known !== undefined && known.epoch > dead) return running(known, 'running');
+      deps.fleet.ended(call.database, dead);
+      const existing = flights.get(call.database);
+      const flight = existing ?? begin(call);
+      const cold_start = existing === undefined ? 'resume' : 'joined';
+      if (call.request.wait === false)
+        return { state: 'starting', cold_start, estimate_ms: Math.ceil(estimateMs) };
+      return running(await within(flight, deps.patienceMs, waking), cold_start);
+    },
+  };
+}

@@ -1,0 +1,46 @@
+/** The suspend verb: fenced by epoch at the index and again at the agent, which has the last look. */
+import type { Logger } from '../lib/log.ts';
+import { codeOf } from '../model/errors.ts';
+import { SUSPENDING_MS_MAX } from '../model/limits.ts';
+import type { SuspendAnswer, SuspendRequest } from '../model/wire.ts';
+import { databaseKept, databaseSuspend, databaseSuspended } from '../db/hot/database-suspend.ts';
+import type { Hot } from '../db/hot/pool.ts';
+import type { Agents } from './agents.ts';
+import type { Fleet } from './fleet.ts';
+
+export interface SuspendDeps {
+  readonly hot: Hot;
+  readonly fleet: Fleet;
+  readonly agents: Agents;
+  readonly log: Logger;
+}
+
+/** A no-op unless this epoch is the running one at the write. */
+export async function suspendDatabase(
+  deps: SuspendDeps,
+  database: string,
+  request: SuspendRequest,
+  requestId: string,
+): Promise<SuspendAnswer> {
+  const { hot, fleet, agents } = deps;
+  const { epoch } = request;
+  const host = await databaseSuspend(hot, database, epoch, SUSPENDING_MS_MAX);
+  if (host === undefined) return { outcome: 'not_current' };
+  try {
+    const if_idle = request.if_idle ?? false;
+    const answer = await agents.suspend(host, { database, epoch, if_idle }, requestId);
+    if (answer.outcome === 'busy') {
+      await databaseKept(hot, database, epoch);
+      return { outcome: 'busy' };
+    }
+    fleet.ended(database, epoch);
+    // `not_current`: that epoch is over already; what else runs there the next sync tells.
+    await databaseSuspended(hot, database, epoch, answer);
+    return { outcome: answer.outcome };
+  } catch (error) {
+    deps.log.warn({ database, epoch, host, code: codeOf(error) }, 'the suspend came to nothing');
+    await databaseKept(hot, database, epoch);
+    fleet.resync(host);
+    throw error;
+  }
+}

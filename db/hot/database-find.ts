@@ -1,0 +1,45 @@
+/** One database with its assignment, as the index knows it now. */
+import type { Identity } from '../../model/identity.ts';
+import type { SizeName } from '../../model/sizes.ts';
+import type { DatabaseState } from '../../model/state.ts';
+import type { Hot } from './pool.ts';
+
+export const DATABASE_COLUMNS = `
+d.id, d.tenant, d.size, d.state, d.epoch, d.directory, d.last_host, d.failures, d.broken_reason,
+d.retry_at, d.identity, d.identity_version, d.created_at, d.deleted_at,
+a.host_id as host, a.slot, a.epoch as assigned_epoch, a.socket, a.port`;
+
+const statement = {
+  name: 'database-find',
+  text: `
+select ${DATABASE_COLUMNS}
+  from database d left join assignment a on a.database_id = d.id
+ where d.id = $1`,
+};
+
+export interface DatabaseRow {
+  readonly id: string;
+  readonly tenant: string;
+  readonly size: SizeName;
+  readonly state: DatabaseState;
+  readonly epoch: number;
+  readonly directory: string | null;
+  readonly last_host: string | null;
+  readonly failures: number;
+  readonly broken_reason: string | null;
+  readonly retry_at: Date | null;
+  readonly identity: Omit<Identity, 'directory' | 'version'>;
+  readonly identity_version: number;
+  readonly created_at: Date;
+  readonly deleted_at: Date | null;
+  readonly host: string | null;
+  readonly slot: number | null;
+  readonly assigned_epoch: number | null;
+  readonly socket: string | null;
+  readonly port: number | null;
+}
+
+export async function databaseFind(hot: Hot, id: string): Promise<DatabaseRow | undefined> {
+  const rows = await hot.quick<DatabaseRow>(statement, [id]);
+  return rows[0];
+}

@@ -1,0 +1,11 @@
+/** Which hot database this is: it changes when a new one is made, and agents ship events again. */
+import type { Hot } from './pool.ts';
+
+const statement = { name: 'generation-find', text: 'select id from generation' };
+
+export async function generationFind(hot: Hot): Promise<string> {
+  const rows = await hot.quick<{ id: string }>(statement, []);
+  const id = rows[0]?.id;
+  if (id === undefined) throw new Error('BUG: the hot database has no generation');
+  return id;
+}

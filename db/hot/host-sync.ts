@@ -1,0 +1,21 @@
+/** Takes a host's whole state into the index: migration 0002 has the function and its order of locks. */
+import type { HostReport } from '../../model/wire.ts';
+import type { Hot } from './pool.ts';
+
+const statement = {
+  name: 'host-sync',
+  text: `select host_sync($1, $2, $3, $4, $5::jsonb, $6::jsonb) as taken`,
+};
+
+/** @returns false if the index already has this version or a newer one. */
+export async function hostSync(hot: Hot, report: HostReport): Promise<boolean> {
+  const rows = await hot.quick<{ taken: boolean }>(statement, [
+    report.host,
+    report.url,
+    report.boot,
+    report.version,
+    JSON.stringify(report.capacity),
+    JSON.stringify(report.slots),
+  ]);
+  return rows[0]?.taken ?? false;
+}

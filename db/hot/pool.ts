@@ -1,0 +1,85 @@
+/**
+ * Connections to hot Postgres, and how its statements are run: by name, so that they are planned
+ * once per connection, and with a generic plan, so that no statistics can flip it.
+ *
+ * Two pools, because a commit's durability is a setting of the session: `quick` for start and
+ * suspend (the volume is the authority; what a crash of this server forgets, a sync repairs), and
+ * `durable` for create, change and delete.
+ */
+import pg from 'pg';
+import { AppError } from '../../model/errors.ts';
+
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+type Run = <Row>(statement: Statement, values: readonly unknown[]) => Promise<Row[]>;
+
+export interface Hot {
+  readonly quick: Run;
+  readonly durable: Run;
+  readonly close: () => Promise<void>;
+}
+
+/** What the server says when it is not there, not ready or not writable: classes 08, 53, 57, 25006. */
+function isUnavailable(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return /^(08|53|57|25006)/.test(error.code ?? '');
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return (
+    typeof code === 'string' ||
+    (error instanceof Error && /terminated|timeout|not queryable/i.test(error.message))
+  );
+}
+
+export function isUniqueViolation(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.code === '23505';
+}
+
+export interface HotOptions {
+  readonly url: string;
+  /** Connections of each pool. */
+  readonly size: number;
+  readonly onIdleError: (error: Error) => void;
+}
+
+export function openHot(options: HotOptions): Hot {
+  const openPool = (synchronousCommit: 'on' | 'off'): pg.Pool => {
+    const pool = new pg.Pool({
+      connectionString: options.url,
+      max: options.size,
+      idleTimeoutMillis: 0,
+      connectionTimeoutMillis: 2_000,
+      query_timeout: 5_000,
+      statement_timeout: 4_000,
+      application_name: 'pilotlight-api',
+      options: `-c synchronous_commit=${synchronousCommit} -c plan_cache_mode=force_generic_plan -c idle_in_transaction_session_timeout=5000`,
+    });
+    pool.on('error', options.onIdleError);
+    return pool;
+  };
+  const pools = { quick: openPool('off'), durable: openPool('on') };
+
+  const runOn =
+    (pool: pg.Pool): Run =>
+    async <Row>(statement: Statement, values: readonly unknown[]) => {
+      try {
+        const result = await pool.query({ ...statement, values: [...values] });
+        return result.rows as Row[];
+      } catch (error) {
+        if (isUnavailable(error)) throw new AppError('unavailable', { cause: error });
+        throw error;
+      }
+    };
+
+  return {
+    quick: runOn(pools.quick),
+    durable: runOn(pools.durable),
+    close: async () => {
+      await Promise.all([pools.quick.end(), pools.durable.end()]);
+    },
+  };
+}
+
+/** bigint comes from the wire as text; every number here stays far below 2^53. */
+pg.types.setTypeParser(pg.types.builtins.INT8, Number);
