@@ -9,7 +9,8 @@ const statement = {
   name: 'database-held',
   text: `
 with d as (
-  update database set epoch = $4, last_host = $3, state = 'suspended'
+  update database
+     set epoch = $4, last_host = $3, said_boot = 0, said_version = -1, state = 'suspended'
    where id = $1 and epoch = $2 and state = 'starting'
   returning id
 ), a as (

@@ -1,0 +1,146 @@
+/** The claim and its traps (the start of a sleeping database, and the create of a new one). */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { databaseCreate, databaseCreateUndo } from '../../db/hot/database-create.ts';
+import { databaseStart } from '../../db/hot/database-start.ts';
+import { databaseStartFailed } from '../../db/hot/database-start-failed.ts';
+import { hostSync } from '../../db/hot/host-sync.ts';
+import { isUniqueViolation, type Hot } from '../../db/hot/pool.ts';
+import type { SlotReport } from '../../model/wire.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import {
+  HOST,
+  databaseId,
+  givenDatabase,
+  identityOf,
+  openTestHot,
+  reportOf,
+  run,
+  slotsInTwoPlaces,
+} from '../support/rows.ts';
+
+let database: TestDatabase;
+let hot: Hot;
+let version = 1;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  hot = openTestHot(database.url, 8);
+});
+afterAll(async () => {
+  await hot.close();
+  await database.drop();
+});
+beforeEach(async () => {
+  for (const table of ['assignment', 'database', 'slot_vacant', 'slot_warm', 'event', 'resync'])
+    await run(hot, `delete from ${table}`);
+});
+
+const count = async (table: string): Promise<number> =>
+  (await run<{ n: number }>(hot, `select count(*) as n from ${table}`))[0]?.n ?? 0;
+
+const warmSlot = (slot: number): SlotReport => ({
+  size: 'small',
+  slot,
+  state: 'warm',
+  directory: `warm${'a'.repeat(12)}`,
+  epoch: 1,
+  address: { socket: '/run/w', port: 5432 },
+});
+
+const sync = (slots: readonly SlotReport[], capacity = 8, host = HOST): Promise<boolean> =>
+  hostSync(hot, reportOf(version++, slots, capacity, host));
+
+const start = (id: string, hosts: readonly string[] = [HOST]) =>
+  databaseStart(hot, id, hosts, 30_000, false);
+
+describe('a start', () => {
+  it('claims one slot however many ask for the same database', async () => {
+    await sync([]);
+    const id = databaseId(1);
+    await givenDatabase(hot, { id, state: 'suspended', epoch: 3, slot: 1 });
+    const claims = await Promise.all(Array.from({ length: 20 }, () => start(id)));
+    expect(claims.filter((claim) => claim !== undefined)).toHaveLength(1);
+    expect(await count('slot_vacant')).toBe(7);
+    expect(await count('assignment')).toBe(1);
+  });
+
+  it('gives each of many databases a slot of its own', async () => {
+    await sync([], 40);
+    const ids = Array.from({ length: 40 }, (_, n) => databaseId(n));
+    for (const id of ids) await givenDatabase(hot, { id, state: 'suspended', epoch: 1, slot: 1 });
+    // SKIP LOCKED may step over the last ones for a moment; who got none asks again.
+    const claimOnce = async (id: string): Promise<void> => {
+      const claim = await start(id);
+      if (claim?.host !== null) return;
+      await databaseStartFailed(hot, id, claim.epoch, false, 'no room');
+      await claimOnce(id);
+    };
+    await Promise.all(ids.map(claimOnce));
+    expect(await count('slot_vacant')).toBe(0);
+    expect(await count('assignment')).toBe(40);
+    expect(await slotsInTwoPlaces(hot)).toBe(0);
+  });
+
+  it('prefers the host that ran it last', async () => {
+    await sync([], 8, 'host-2');
+    await sync([], 8, HOST);
+    const id = databaseId(1);
+    await givenDatabase(hot, { id, state: 'suspended', epoch: 3, slot: 1 });
+    expect(await start(id, ['host-2', HOST])).toMatchObject({ host: HOST });
+  });
+
+  it('never takes a host that was not named', async () => {
+    await sync([], 8, 'host-2');
+    const id = databaseId(1);
+    await givenDatabase(hot, { id, state: 'suspended', epoch: 3, slot: 1 });
+    expect(await start(id, [HOST])).toMatchObject({ epoch: 4, host: null });
+  });
+
+  it('takes the room of a warm slot when no vacant one is left', async () => {
+    await sync([warmSlot(1)], 1);
+    const id = databaseId(1);
+    await givenDatabase(hot, { id, state: 'suspended', epoch: 3, slot: 1 });
+    expect(await start(id)).toMatchObject({ host: HOST, slot: 1, evicts: true });
+    expect(await count('slot_warm')).toBe(0);
+  });
+
+  it('takes no slot of an unknown database', async () => {
+    await sync([]);
+    expect(await start(databaseId(9))).toBeUndefined();
+    expect(await count('slot_vacant')).toBe(8);
+  });
+});
+
+describe('a create', () => {
+  const create = (n: number) => databaseCreate(hot, identityOf(databaseId(n)), [HOST], 30_000);
+
+  it('takes a warm slot first, then a vacant one for a clone, then refuses and writes nothing', async () => {
+    await sync([warmSlot(2)], 2);
+    expect(await create(1)).toEqual({ host: HOST, slot: 2, source: 'warm' });
+    expect(await create(2)).toEqual({ host: HOST, slot: 1, source: 'clone' });
+    expect(await create(3)).toBeUndefined();
+    expect(await count('database')).toBe(2);
+    expect(await count('event')).toBe(2);
+  });
+
+  it('of an id that exists takes no slot', async () => {
+    await sync([]);
+    await create(1);
+    const error: unknown = await create(1).catch((thrown: unknown) => thrown);
+    expect(isUniqueViolation(error)).toBe(true);
+    expect(await count('slot_vacant')).toBe(7);
+  });
+
+  it('that came to nothing leaves no row, and its slot comes back with the next sync', async () => {
+    await sync([]);
+    const taken = version - 1;
+    await create(1);
+    await databaseCreateUndo(hot, databaseId(1));
+    expect(await count('database')).toBe(0);
+    expect(await count('slot_vacant')).toBe(7);
+    // Nothing changed at the host, so the version is the one that was taken before.
+    expect(await hostSync(hot, reportOf(taken, []))).toBe(true);
+    expect(await count('slot_vacant')).toBe(8);
+    expect(await hostSync(hot, reportOf(taken, []))).toBe(false);
+  });
+});
