@@ -4,7 +4,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Logger } from '../lib/log.ts';
-import { SALT_BYTES, makeVerifier } from '../lib/scram.ts';
+import { SALT_BYTES, makeVerifier } from '../lib/verifier.ts';
 import { AppError, codeOf } from '../model/errors.ts';
 import { DATABASE_ID_BYTES, OWNER_ROLE, databaseIdOf } from '../model/ids.ts';
 import type { NewIdentity } from '../model/identity.ts';

@@ -2,7 +2,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import { readConfig } from '../lib/config.ts';
 import { createJsonClient } from '../lib/http-client.ts';
-import { closeServer, listen } from '../lib/http-server.ts';
+import { closeServer, listen } from '../lib/listen.ts';
 import { createLogger } from '../lib/log.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
 import { createTokenTable } from '../lib/tokens.ts';

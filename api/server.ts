@@ -5,13 +5,13 @@ import { AppError, ERRORS, codeOf, errorBodyOf } from '../model/errors.ts';
 import { isDatabaseId } from '../model/ids.ts';
 import { BODY_BYTES_MAX, REQUEST_BYTES_MAX } from '../model/limits.ts';
 import type { TokenTable } from '../lib/tokens.ts';
-import { openapi } from './openapi.ts';
-import { ok, route, type Context, type Route } from './route.ts';
+import type { Context, Route } from './route.ts';
 import { deleteDatabaseRoute } from './routes/delete-database.ts';
 import { getAccess } from './routes/get-access.ts';
 import { getDatabase } from './routes/get-database.ts';
 import { getDatabases } from './routes/get-databases.ts';
 import { getLivez, getMetrics, getReadyz } from './routes/get-health.ts';
+import { getOpenapi } from './routes/get-openapi.ts';
 import { getRoute } from './routes/get-route.ts';
 import { patchDatabase } from './routes/patch-database.ts';
 import { postDatabases } from './routes/post-databases.ts';
@@ -19,14 +19,6 @@ import { postEvents } from './routes/post-events.ts';
 import { postStart } from './routes/post-start.ts';
 import { postSuspend } from './routes/post-suspend.ts';
 import { postSync } from './routes/post-sync.ts';
-
-const getOpenapi = route({
-  method: 'get',
-  path: '/openapi.json',
-  scopes: [],
-  summary: 'This contract.',
-  handle: async () => ok(openapi(ROUTES)),
-});
 
 export const ROUTES: readonly Route[] = [
   postDatabases,

@@ -60,7 +60,7 @@ function counts(value: string, name: string): Readonly<Record<string, number>> {
   );
 }
 
-const key = <T>(spec: Key<T>): Key<T> => spec;
+const key = <const T>(spec: Key<T>): Key<T> => spec;
 
 export const KEYS = {
   PILOTLIGHT_HOME: key({ parse: text, fallback: '.pilotlight', help: 'state folder of npm start' }),
@@ -140,6 +140,42 @@ export const KEYS = {
     fallback: 'off',
     help: 'npm start gives each host PID and IPC namespaces of its own (root only)',
   }),
+  PILOTLIGHT_TEMPORAL: key({
+    parse: oneOf('auto', 'off'),
+    fallback: 'auto',
+    help: 'off: npm start runs the hot path alone, without Temporal and its workers',
+  }),
+  PILOTLIGHT_TEMPORAL_ADDRESS: key({
+    parse: text,
+    fallback: '',
+    help: 'host:port of the Temporal server of a worker; empty: TEMPORAL_ADDRESS',
+  }),
+  TEMPORAL_ADDRESS: key({
+    parse: text,
+    fallback: '',
+    help: 'a Temporal server to use; npm start then starts none of its own',
+  }),
+  PILOTLIGHT_TEMPORAL_RETENTION_DAYS: key({
+    parse: integer(1, 365),
+    fallback: 30,
+    help: 'how long Temporal keeps the history of a workflow that has ended',
+  }),
+  PILOTLIGHT_REQUIRE_TEMPORAL: key({
+    parse: oneOf('0', '1'),
+    fallback: '0',
+    help: '1: tests that need a Temporal server fail without one instead of being skipped',
+  }),
+  PILOTLIGHT_WORKER_METRICS_PORT: key({
+    parse: integer(0, 65_535),
+    fallback: 0,
+    help: "port of the Temporal SDK's own /metrics of a worker, 0 = none; ours: PILOTLIGHT_METRICS_PORT",
+  }),
+  PILOTLIGHT_TEST_TEMPORAL: key({
+    parse: text,
+    fallback: '',
+    help: 'path of the temporal program that tests start',
+  }),
+  PGPASSWORD: key({ parse: text, fallback: '', secret: true, help: 'password for npm run sql' }),
 } as const;
 
 export type KeyName = keyof typeof KEYS;

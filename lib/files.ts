@@ -46,7 +46,11 @@ export function isMissing(error: unknown): boolean {
 
 /** `ENOENT`, `EEXIST`, `ENOSPC`, … or undefined. */
 export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
+  // Not `instanceof Error`: under jest the errors of node's own modules are of another realm.
+  return typeof error === 'object' &&
+    error !== null &&
+    'code' in error &&
+    typeof error.code === 'string'
     ? error.code
     : undefined;
 }

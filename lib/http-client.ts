@@ -4,6 +4,7 @@
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, isErrorCode } from '../model/errors.ts';
+import { errnoOf } from './files.ts';
 
 export interface CallOptions {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -81,7 +82,7 @@ export function createJsonClient(token: string): JsonClient {
 
   /** A kept connection that the other side had just closed says nothing about the other side. */
   function isStaleConnection(error: unknown): boolean {
-    return error instanceof Error && 'code' in error && error.code === 'ECONNRESET';
+    return errnoOf(error) === 'ECONNRESET';
   }
 
   async function sendFresh(url: string, options: CallOptions): Promise<IncomingMessage> {
@@ -100,7 +101,7 @@ export function createJsonClient(token: string): JsonClient {
       let body: unknown;
       try {
         const response = await sendFresh(url, options);
-        status = response.statusCode ?? 0;
+        status = Number(response.statusCode);
         body = parseBody(await readAll(response));
       } catch (error) {
         throw new AppError('unavailable', { cause: error });

@@ -4,7 +4,6 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { AppError, ERRORS, codeOf, errorBodyOf } from '../model/errors.ts';
-import { ConfigError } from './config-error.ts';
 import type { Logger } from './log.ts';
 import type { TokenTable } from './tokens.ts';
 
@@ -18,8 +17,8 @@ export interface HttpRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** `/v1/identity/:database` */
   readonly path: string;
-  /** The scope a caller needs; null = open to all (health and metrics). */
-  readonly scope: string | null;
+  /** The scopes a caller may have; null = open to all (health and metrics). */
+  readonly scope: string | readonly string[] | null;
   readonly handle: (request: HttpRequest) => Promise<unknown>;
 }
 
@@ -61,7 +60,7 @@ function matchPath(pattern: string, path: string): Record<string, string> | unde
   if (want.length !== have.length) return undefined;
   const params: Record<string, string> = {};
   for (const [i, part] of want.entries()) {
-    const given = have[i] ?? '';
+    const given = String(have[i]);
     if (part.startsWith(':')) params[part.slice(1)] = given;
     else if (part !== given) return undefined;
   }
@@ -96,9 +95,12 @@ export interface JsonServerOptions {
 
 export function createJsonServer(options: JsonServerOptions): Server {
   async function answer(request: IncomingMessage): Promise<unknown> {
-    const path = new URL(request.url ?? '/', 'http://unused').pathname;
-    const { route, params } = findRoute(options.routes, request.method ?? '', path);
-    if (route.scope !== null) options.tokens.check(request.headers.authorization, [route.scope]);
+    const path = String(request.url).replace(/\?.*$/, '');
+    const { route, params } = findRoute(options.routes, String(request.method), path);
+    if (route.scope !== null) {
+      const scopes = typeof route.scope === 'string' ? [route.scope] : route.scope;
+      options.tokens.check(request.headers.authorization, scopes);
+    }
     const body = await readBody(request, options.bodyBytesMax);
     const id = request.headers['x-request-id'];
     return route.handle({ params, body, requestId: typeof id === 'string' ? id : undefined });
@@ -123,33 +125,4 @@ export function createJsonServer(options: JsonServerOptions): Server {
   });
   server.keepAliveTimeout = 60_000;
   return server;
-}
-
-/**
- * Listens, or says in one sentence why not.
- * @throws ConfigError if the port is taken or the address is not this machine's.
- */
-export function listen(
-  server: Server | import('node:net').Server,
-  port: number,
-  bind: string,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const why =
-        error.code === 'EADDRINUSE'
-          ? `port ${port} on ${bind} is taken by another program`
-          : `can not listen on ${bind}:${port} (${error.code ?? error.message})`;
-      reject(new ConfigError(why, { cause: error }));
-    });
-    server.listen(port, bind, () => resolve());
-  });
-}
-
-/** Closes a server and the connections that idle on it. */
-export function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-  });
 }

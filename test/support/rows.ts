@@ -11,8 +11,9 @@ export const openTestHot = (url: string, size = 4): Hot =>
   openHot({ url, size, onIdleError: () => undefined });
 
 export function databaseId(n: number): string {
-  const letters = [...String(n).padStart(4, '0')].map((digit) => 'abcdefghij'[Number(digit)]);
-  return `db-${'a'.repeat(16)}${letters.join('')}`;
+  const digits = String(n).padStart(4, '0');
+  const letters = digits.replace(/\d/g, (digit) => 'abcdefghij'.charAt(Number(digit)));
+  return `db-${'a'.repeat(16)}${letters}`;
 }
 
 export const identityOf = (id: string): NewIdentity => ({

@@ -1,7 +1,7 @@
 /** The contract as OpenAPI 3.1, made of the routes' own schemas. */
 import { z } from 'zod';
-import { ERRORS } from '../model/errors.ts';
-import type { Route } from './route.ts';
+import { ERRORS } from '../../model/errors.ts';
+import type { Route } from '../../api/route.ts';
 
 const ERROR_SCHEMA = {
   type: 'object',

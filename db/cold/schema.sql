@@ -1,0 +1,3 @@
+-- Generated from the migrations by dev/generate/schema.ts; not run by anything.
+
+

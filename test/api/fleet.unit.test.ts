@@ -1,0 +1,122 @@
+/** What an api instance remembers of the fleet. */
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { createFleet, type Fleet } from '../../api/fleet.ts';
+import { HOST_SILENT_MS } from '../../model/limits.ts';
+import type { HostReport, Incarnation, SlotReport } from '../../model/wire.ts';
+
+const DATABASE = 'db-aaaaaaaaaaaaaaaaaaaa';
+const address = { socket: '/run/x', port: 5432 };
+
+const running = (epoch: number): SlotReport => ({
+  size: 'small',
+  slot: 1,
+  state: 'running',
+  directory: 'aaaaaaaaaaaaaaaa',
+  database: DATABASE,
+  epoch,
+  address,
+});
+
+const report = (version: number, slots: SlotReport[] = [], host = 'host-1'): HostReport => ({
+  host,
+  url: `http://${host}`,
+  boot: 1,
+  version,
+  capacity: { small: 2 },
+  slots,
+  volume: { id: 'v', kind: 'shared', free_bytes: 1, total_bytes: 1 },
+});
+
+const incarnation = (epoch: number, version: number): Incarnation => ({
+  database: DATABASE,
+  directory: 'aaaaaaaaaaaaaaaa',
+  epoch,
+  boot: 1,
+  version,
+  address,
+});
+
+let fleet: Fleet;
+beforeEach(() => {
+  fleet = createFleet(() => 0.5);
+});
+
+describe('a report', () => {
+  it('has to reach the index until the index has taken it, and again after a resync', () => {
+    expect(fleet.hear(report(1), 0)).toBe(true);
+    expect(fleet.hear(report(1), 1)).toBe(true);
+    fleet.indexed('host-1', { boot: 1, version: 1 });
+    expect(fleet.hear(report(1), 2)).toBe(false);
+    expect(fleet.hear(report(2), 3)).toBe(true);
+    fleet.indexed('host-1', { boot: 1, version: 2 });
+    fleet.resync('host-1');
+    expect(fleet.hear(report(2), 4)).toBe(true);
+  });
+
+  it('makes a database known and its absence makes it unknown', () => {
+    fleet.hear(report(1, [running(3)]), 0);
+    expect(fleet.running(DATABASE)).toMatchObject({ host: 'host-1', epoch: 3, address });
+    fleet.hear(report(2), 1);
+    expect(fleet.running(DATABASE)).toBeUndefined();
+  });
+
+  it('that is older than an attach does not take the database back', () => {
+    fleet.hear(report(1), 0);
+    fleet.started('host-1', incarnation(3, 5));
+    fleet.hear(report(4), 1);
+    expect(fleet.running(DATABASE)?.epoch).toBe(3);
+    fleet.hear(report(6), 2);
+    expect(fleet.running(DATABASE)).toBeUndefined();
+  });
+
+  it('that comes late changes nothing but when the host was heard', () => {
+    fleet.hear(report(5, [running(3)]), 0);
+    fleet.hear(report(4), HOST_SILENT_MS);
+    expect(fleet.running(DATABASE)?.epoch).toBe(3);
+    expect(fleet.liveHosts(HOST_SILENT_MS + 1)).toEqual(['host-1']);
+  });
+
+  it('of an older epoch on another host does not hide the newer one', () => {
+    fleet.hear(report(1, [running(4)], 'host-2'), 0);
+    fleet.hear(report(1, [running(3)], 'host-1'), 0);
+    expect(fleet.running(DATABASE)).toMatchObject({ host: 'host-2', epoch: 4 });
+  });
+
+  it('without a database that has moved to another host does not take it back there', () => {
+    fleet.hear(report(1, [running(3)], 'host-1'), 0);
+    fleet.hear(report(1, [running(4)], 'host-2'), 0);
+    fleet.hear(report(2, [], 'host-1'), 1);
+    expect(fleet.running(DATABASE)).toMatchObject({ host: 'host-2', epoch: 4 });
+  });
+});
+
+describe('hosts', () => {
+  it('that fell silent or failed a call get no work until they are heard again', () => {
+    fleet.hear(report(1), 0);
+    fleet.hear(report(1, [], 'host-2'), 0);
+    expect(fleet.liveHosts(1).toSorted()).toEqual(['host-1', 'host-2']);
+    fleet.suspect('host-2');
+    expect(fleet.liveHosts(1)).toEqual(['host-1']);
+    fleet.hear(report(1, [], 'host-2'), 2);
+    expect(fleet.liveHosts(3).toSorted()).toEqual(['host-1', 'host-2']);
+    expect(fleet.liveHosts(HOST_SILENT_MS + 1)).toEqual(['host-2']);
+  });
+
+  it('that nobody heard of have no address, and nothing breaks for them', () => {
+    expect(fleet.urlOf('host-9')).toBeUndefined();
+    fleet.suspect('host-9');
+    fleet.resync('host-9');
+    fleet.indexed('host-9', { boot: 1, version: 1 });
+    expect(fleet.size()).toEqual({ hosts: 0, running: 0 });
+  });
+});
+
+describe('the end of an epoch', () => {
+  it('forgets this epoch and older ones, not a newer one', () => {
+    fleet.started('host-1', incarnation(3, 1));
+    fleet.ended(DATABASE, 2);
+    expect(fleet.running(DATABASE)?.epoch).toBe(3);
+    fleet.ended(DATABASE, 3);
+    expect(fleet.running(DATABASE)).toBeUndefined();
+  });
+});
