@@ -101,6 +101,15 @@ export const KEYS = {
   }),
   PILOTLIGHT_HOT_URL: key({ parse: text, secret: true, help: 'hot Postgres' }),
   PILOTLIGHT_COLD_URL: key({ parse: text, secret: true, help: 'cold Postgres' }),
+  PILOTLIGHT_SEALING_KEY_FILE: key({
+    parse: text,
+    help: "file with the console's private key for sealed passwords, readable by its owner only",
+  }),
+  PILOTLIGHT_SEALING_PUBLIC_KEY: key({
+    parse: text,
+    fallback: '',
+    help: 'key to which workers seal new passwords; without it keys are not rotated',
+  }),
   PILOTLIGHT_PROXY_ADDRESS: key({
     parse: text,
     help: 'host:port that connection strings name',
@@ -170,10 +179,10 @@ export const KEYS = {
     fallback: 0,
     help: "port of the Temporal SDK's own /metrics of a worker, 0 = none; ours: PILOTLIGHT_METRICS_PORT",
   }),
-  PILOTLIGHT_TEST_TEMPORAL: key({
+  PILOTLIGHT_TEMPORAL_PROGRAM: key({
     parse: text,
     fallback: '',
-    help: 'path of the temporal program that tests start',
+    help: 'path of the temporal program that npm start and the tests run; empty: look for one',
   }),
   PGPASSWORD: key({ parse: text, fallback: '', secret: true, help: 'password for npm run sql' }),
 } as const;
@@ -218,7 +227,20 @@ export function childEnvironment(
   return { ...out, ...extra };
 }
 
+/** For a child that downloads: the same, and how this machine reaches the internet. */
+export function downloadEnvironment(
+  extra: Readonly<Record<string, string>>,
+  env: NodeJS.ProcessEnv = process.env,
+): Record<string, string> {
+  const how =
+    /^(https?_proxy|no_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|go(proxy|sumdb|private|noproxy|nosumdb|toolchain))$/i;
+  const passed = Object.entries(env).filter(([name]) => how.test(name));
+  return { ...childEnvironment(extra, env), ...(Object.fromEntries(passed) as typeof extra) };
+}
+
 /** A variable of the system that is not ours, such as XDG_RUNTIME_DIR. */
-export function systemVariable(name: 'XDG_RUNTIME_DIR' | 'XDG_CACHE_HOME' | 'TMPDIR' | 'HOME') {
+export function systemVariable(
+  name: 'XDG_RUNTIME_DIR' | 'XDG_CACHE_HOME' | 'TMPDIR' | 'HOME' | 'PATH',
+) {
   return process.env[name];
 }

@@ -3,8 +3,11 @@
  * `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`
  * (src/common/scram-common.c of Postgres).
  */
-import { createHash, createHmac, pbkdf2 } from 'node:crypto';
+import { createHash, createHmac, pbkdf2, randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
+import { AppError } from '../model/errors.ts';
+import type { Identity } from '../model/identity.ts';
+import { SCRAM_ITERATIONS } from '../model/limits.ts';
 
 const pbkdf2Async = promisify(pbkdf2);
 export const KEY_BYTES = 32;
@@ -62,4 +65,32 @@ export function parseVerifier(text: string): Verifier | undefined {
   };
   const whole = verifier.storedKey.length === KEY_BYTES && verifier.serverKey.length === KEY_BYTES;
   return whole ? verifier : undefined;
+}
+
+/** 144 bits, in characters that need no quoting anywhere. */
+export const makePassword = (): string => randomBytes(18).toString('base64url');
+
+/**
+ * Roles of an identity document with a new password for one of them, beside its oldest: with the same
+ * salt and iterations, so that one exchange serves both. What is no SCRAM verifier goes.
+ * @param password undefined: of the role's only the newest stays.
+ * @throws AppError `bad_request` if there is no such role.
+ */
+export async function withPassword(
+  roles: Identity['roles'],
+  role: string,
+  password: string | undefined,
+): Promise<Pick<Identity, 'roles'>> {
+  const known = Object.hasOwn(roles, role) ? roles[role]?.verifiers : undefined;
+  if (known === undefined) throw new AppError('bad_request', { detail: 'no such role' });
+  if (password === undefined)
+    return { roles: { ...roles, [role]: { verifiers: known.slice(-1) } } };
+  const [oldest = ''] = known;
+  const like = parseVerifier(oldest) ?? {
+    salt: randomBytes(SALT_BYTES),
+    iterations: SCRAM_ITERATIONS,
+  };
+  const added = await makeVerifier(password, like.salt, like.iterations);
+  const verifiers = 'storedKey' in like ? [oldest, added] : [added];
+  return { roles: { ...roles, [role]: { verifiers } } };
 }

@@ -17,6 +17,12 @@ export const AGENT_CALL_MS_MAX = 5_000;
 export const STARTING_MS_MAX = 30_000;
 export const SUSPENDING_MS_MAX = 40_000;
 
+/**
+ * Vacant slots of a size, per live host, that maintenance leaves to demand: it claims only while more
+ * are vacant. Two a host, so that a burst of wakes finds room on whichever host it is sent to.
+ */
+export const VACANT_FLOOR_PER_HOST = 2;
+
 /** Agents send their whole state this often, and at once after a change. */
 export const SYNC_MS = 1_000;
 /** A host that has not synced for this long gets no new work. */

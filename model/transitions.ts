@@ -6,7 +6,7 @@
 import type { DatabaseState } from './state.ts';
 
 /**
- * What can happen to a row. All but `start`, `delete` and `deadline` carry an epoch, and a test
+ * What can happen to a row. All but `start`, `delete`, `undelete` and `deadline` carry an epoch, and a test
  * passes both the current one and an older one.
  */
 export const INPUTS = [
@@ -31,6 +31,8 @@ export const INPUTS = [
   /** A transition took longer than its deadline. */
   'deadline',
   'delete',
+  /** The tombstone was taken back while the data were there. */
+  'undelete',
 ] as const;
 export type Input = (typeof INPUTS)[number];
 
@@ -63,6 +65,7 @@ export const TRANSITIONS: Readonly<Record<DatabaseState, Readonly<Record<Input, 
     sync_absent: NOOP,
     deadline: NOOP,
     delete: to('deleting'),
+    undelete: NOOP,
   },
   starting: {
     start: JOIN,
@@ -77,6 +80,7 @@ export const TRANSITIONS: Readonly<Record<DatabaseState, Readonly<Record<Input, 
     sync_absent: NOOP,
     deadline: to('suspended'),
     delete: to('deleting'),
+    undelete: NOOP,
   },
   running: {
     start: { stay: 'answer' },
@@ -90,6 +94,7 @@ export const TRANSITIONS: Readonly<Record<DatabaseState, Readonly<Record<Input, 
     sync_absent: to('suspended'),
     deadline: NOOP,
     delete: to('deleting'),
+    undelete: NOOP,
   },
   suspending: {
     // A wake that arrives while suspending is never lost: the agent lets it wait for the stop.
@@ -105,6 +110,7 @@ export const TRANSITIONS: Readonly<Record<DatabaseState, Readonly<Record<Input, 
     // Back to running, and the next sync says what is true.
     deadline: to('running'),
     delete: to('deleting'),
+    undelete: NOOP,
   },
   broken: {
     // Of the connects one per back-off interval; the others are told why.
@@ -119,6 +125,7 @@ export const TRANSITIONS: Readonly<Record<DatabaseState, Readonly<Record<Input, 
     sync_absent: NOOP,
     deadline: NOOP,
     delete: to('deleting'),
+    undelete: NOOP,
   },
   deleting: {
     start: GONE,
@@ -132,13 +139,17 @@ export const TRANSITIONS: Readonly<Record<DatabaseState, Readonly<Record<Input, 
     sync_absent: NOOP,
     deadline: NOOP,
     delete: NOOP,
+    undelete: to('suspended'),
   },
 };
+
+/** What carries no epoch, and so has no age. */
+export const UNDATED: readonly Input[] = ['start', 'delete', 'undelete', 'deadline'];
 
 /** With an epoch older than the row's: a late message of an earlier incarnation changes nothing. */
 export function transition(state: DatabaseState, input: Input, current: boolean): Cell {
   const cell = TRANSITIONS[state][input];
-  if (current || input === 'start' || input === 'delete' || input === 'deadline') return cell;
+  if (current || UNDATED.includes(input)) return cell;
   if (input === 'start_stale') return TRANSITIONS[state].start;
   return NOOP;
 }

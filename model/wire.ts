@@ -63,6 +63,35 @@ export interface WarmAnswer extends Version {
   readonly directory: string;
 }
 
+/**
+ * POST /v1/apply: runs a migration in one transaction as the tenant's owner, once. The same name and
+ * checksum again is `already_applied`; the same name with another checksum is refused.
+ */
+export interface ApplyRequest {
+  readonly database: string;
+  /** The incarnation that is meant. */
+  readonly epoch: number;
+  readonly name: string;
+  /** SHA-256 of `sql` in hex. */
+  readonly checksum: string;
+  readonly sql: string;
+  /** For each lock, and for all of it together. */
+  readonly lock_timeout_ms: number;
+  readonly statement_timeout_ms: number;
+}
+
+export interface ApplyAnswer extends Version {
+  readonly outcome: 'applied' | 'already_applied';
+}
+
+/** DELETE /v1/directories/{database}: what was removed, the same however often it is asked. */
+export interface PurgeAnswer {
+  readonly directory: string;
+  /** Regular files, and the sum of their lengths. */
+  readonly files: number;
+  readonly bytes: number;
+}
+
 /** A slot that is not vacant. */
 export interface SlotReport extends SlotRef {
   readonly state: 'building' | 'warm' | 'starting' | 'running' | 'stopping';
@@ -202,6 +231,19 @@ export interface AccessAnswer {
   readonly allow: readonly string[];
   readonly tls: 'optional' | 'required';
   readonly idle_ms: number;
+}
+
+/** POST /v1/databases/{id}/password: `add` makes a password, `revoke` leaves only the newest. */
+export interface PasswordRequest {
+  readonly role: string;
+  readonly phase: 'add' | 'revoke';
+}
+
+/** `password` of `add`: it is here and nowhere else. */
+export interface PasswordAnswer {
+  readonly id: string;
+  readonly role: string;
+  readonly password?: string | undefined;
 }
 
 /** GET /v1/databases/{id}. */

@@ -79,6 +79,8 @@ const ROLES = ['pilotlight_api', 'pilotlight_cold', 'pilotlight_worker', 'pilotl
 
 /** The global is jest's way from a set-up to its teardown; both run in jest's own process. */
 export default async function setup(): Promise<void> {
+  // Two projects have it as their set-up, and are run together: one server is enough.
+  if ('stopTestServer' in globalThis) return;
   const folder = await mkdtemp(join(tmpdir(), 'pilotlight-test-'));
   const guard = startGuard(folder);
   try {

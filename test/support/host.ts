@@ -62,6 +62,7 @@ export interface Host {
   readonly post: <T>(verb: string, body: unknown) => Promise<T>;
   readonly get: <T>(path: string) => Promise<T>;
   readonly put: <T>(path: string, body: unknown) => Promise<T>;
+  readonly remove: <T>(path: string) => Promise<T>;
   readonly state: () => Promise<HostReport>;
   readonly attach: (database: string, epoch: number, slot?: number) => Promise<Incarnation>;
   readonly create: (
@@ -172,7 +173,11 @@ async function startHost(stage: { root: string; pg: string }, options: HostOptio
   const client = createJsonClient(TOKEN);
   void ended.then(client.close);
   const url = `http://127.0.0.1:${port}`;
-  const call = <T>(path: string, method: 'GET' | 'POST' | 'PUT', body?: unknown): Promise<T> =>
+  const call = <T>(
+    path: string,
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    body?: unknown,
+  ): Promise<T> =>
     client.call<T>(`${url}${path}`, {
       method,
       timeoutMs: READY_MS_MAX,
@@ -201,6 +206,7 @@ async function startHost(stage: { root: string; pg: string }, options: HostOptio
     post,
     get: (path) => call(path, 'GET'),
     put: (path, body) => call(path, 'PUT', body),
+    remove: (path) => call(path, 'DELETE'),
     state: () => call('/v1/state', 'GET'),
     attach: (database, epoch, slot = 1) => post('attach', { database, epoch, size: 'small', slot }),
     create: (database, slot = 1, over = {}) =>

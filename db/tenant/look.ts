@@ -1,0 +1,81 @@
+/** A look at whether anyone works in a tenant's Postgres. 3 to 12 ms of CPU: only when it is due. */
+import pg from 'pg';
+import { SUPERUSER } from '../../model/ids.ts';
+import type { Address } from '../../model/wire.ts';
+
+export interface Look {
+  /** Client sessions of others than the agent; `ignored` of them carry an ignored name. */
+  readonly clients: number;
+  readonly ignored: number;
+  /** Not ignored and not plain idle: running a statement, inside a transaction, logging in. */
+  readonly working: number;
+  /** Milliseconds since one of the sessions that are not ignored did anything; null = there is none. */
+  readonly quiet_ms: number | null;
+  readonly prepared: number;
+  readonly walsenders: number;
+  readonly autovacuum: number;
+  /** Since the statistics began: of every database but the agent's own, so that looks do not count. */
+  readonly active_ms: number;
+  readonly sessions: number;
+}
+
+/** The database that only the superuser may enter. */
+const OWN_DATABASE = 'postgres';
+
+const TEXT = `
+  with others as (
+    select backend_type, state, state_change, application_name = any($1::text[]) as ignored
+    from pg_stat_activity
+    where backend_type in ('client backend', 'walsender', 'autovacuum worker')
+      and pid <> pg_backend_pid()
+      and usename is distinct from '${SUPERUSER}'
+  ), clients as (
+    select ignored, state, state_change from others where backend_type = 'client backend'
+  )
+  select
+    (select count(*)::int from clients) as clients,
+    (select count(*)::int from clients where ignored) as ignored,
+    (select count(*)::int from clients where not ignored and state is distinct from 'idle') as working,
+    (select (extract(epoch from clock_timestamp() - max(state_change)) * 1000)::float8
+       from clients where not ignored) as quiet_ms,
+    (select count(*)::int from pg_prepared_xacts) as prepared,
+    (select count(*)::int from others where backend_type = 'walsender') as walsenders,
+    (select count(*)::int from others where backend_type = 'autovacuum worker') as autovacuum,
+    (select coalesce(sum(active_time), 0)::float8 from pg_stat_database
+       where datname <> '${OWN_DATABASE}') as active_ms,
+    (select coalesce(sum(sessions), 0)::float8 from pg_stat_database
+       where datname <> '${OWN_DATABASE}') as sessions`;
+
+/**
+ * Looks once, as the superuser, over a connection of its own.
+ * @param ignore names of applications that do not count as work.
+ * @param meanwhile run while the connection is open, after the statement.
+ * @throws what pg throws if Postgres does not answer within `timeoutMs`.
+ */
+export async function lookAtTenant<T>(
+  address: Address,
+  ignore: readonly string[],
+  timeoutMs: number,
+  meanwhile: () => Promise<T>,
+): Promise<{ readonly look: Look; readonly meanwhile: T }> {
+  const client = new pg.Client({
+    host: address.socket,
+    port: address.port,
+    user: SUPERUSER,
+    database: OWN_DATABASE,
+    application_name: 'pilotlight',
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+  });
+  // A connection that breaks while nothing is asked says nothing that the next query does not.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<Look>(TEXT, [[...ignore]]);
+    const [look] = rows;
+    if (look === undefined) throw new Error('BUG: a look without a row');
+    return { look, meanwhile: await meanwhile() };
+  } finally {
+    await client.end();
+  }
+}

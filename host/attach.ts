@@ -1,0 +1,109 @@
+/** attach: starts a database in a slot as exactly the epoch that was asked for. */
+import { AppError, codeOf } from '../model/errors.ts';
+import type { Identity } from '../model/identity.ts';
+import type { AttachRequest, Incarnation as IncarnationAnswer } from '../model/wire.ts';
+import { addressOf, answerOf, checkOpen, note, type AgentContext } from './context.ts';
+import { answers } from './look.ts';
+import { withoutRun, type Slot } from './slots.ts';
+import type { Supervision } from './supervise.ts';
+
+async function readLiving(context: AgentContext, database: string): Promise<Identity> {
+  const identity = await context.identities.read(database);
+  if (identity === undefined) throw new AppError('database_not_found');
+  if (identity.deleted_at !== null) throw new AppError('database_deleted');
+  return identity;
+}
+
+/**
+ * Judges what this host already runs of the database.
+ * @returns the answer if it is that very epoch; undefined if nothing is left in the way.
+ * @throws AppError `stale_epoch` if this or a later epoch has been used, and also if an earlier one
+ * is alive and well: then `minted` is that epoch, smaller than what was asked for.
+ */
+async function settleRunning(
+  context: AgentContext,
+  supervision: Supervision,
+  request: AttachRequest,
+): Promise<IncarnationAnswer | undefined> {
+  const slot = context.slots.byDatabase(request.database);
+  if (slot?.incarnation === undefined) return undefined;
+  const { incarnation } = slot;
+  if (incarnation.process.isAlive()) {
+    if (slot.epoch === request.epoch) return answerOf(slot, context.slots.version());
+    if (slot.epoch > request.epoch || (await answers(incarnation)))
+      throw new AppError('stale_epoch', { data: { minted: slot.epoch } });
+  }
+  await supervision.clear(slot, incarnation.process.isAlive() ? 'no answer' : 'found dead');
+  return undefined;
+}
+
+async function startIn(
+  context: AgentContext,
+  supervision: Supervision,
+  request: AttachRequest,
+  taken: Slot,
+): Promise<IncarnationAnswer> {
+  const { slots, incarnations } = context;
+  // A document that is known here is read once, when it counts: after the minting.
+  const directory =
+    context.identities.directoryOf(request.database) ??
+    (await readLiving(context, request.database)).directory;
+  const slot: Slot = { ...taken, directory, epoch: request.epoch };
+  slots.update(slot);
+  let minted = false;
+  try {
+    const incarnation = await incarnations.start({
+      size: slot.size,
+      slot: slot.slot,
+      directory,
+      epoch: request.epoch,
+      confirm: async () => void (await readLiving(context, request.database)),
+      minted: () => (minted = true),
+    });
+    const running: Slot = {
+      ...withoutRun(slot, 'running', incarnation.epoch),
+      address: addressOf(incarnation),
+      incarnation,
+    };
+    const version = slots.update(running);
+    supervision.watch(incarnation);
+    note(context, 'started', running);
+    return answerOf(running, version);
+  } catch (error) {
+    if (minted) note(context, 'start_failed', slot, codeOf(error));
+    throw error;
+  }
+}
+
+/**
+ * Starts a database. Idempotent on (database, epoch).
+ * @throws AppError `stale_epoch` with `minted`, `held_elsewhere` with `host` and `epoch`,
+ * `previous_incarnation_alive`, `slot_taken`, `database_not_found`, `database_deleted`,
+ * `start_failed` with Postgres' reason, `fenced`, `shutting_down`.
+ */
+export function attach(
+  context: AgentContext,
+  supervision: Supervision,
+  request: AttachRequest,
+): Promise<IncarnationAnswer> {
+  return context.queues.run(request.database, async () => {
+    checkOpen(context);
+    const answer = await settleRunning(context, supervision, request);
+    if (answer !== undefined) return answer;
+    const taken: Slot = {
+      size: request.size,
+      slot: request.slot,
+      state: 'starting',
+      directory: '',
+      epoch: 0,
+      database: request.database,
+    };
+    context.slots.occupy(taken);
+    try {
+      return await startIn(context, supervision, request, taken);
+    } catch (error) {
+      context.slots.vacate(taken);
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,82 @@
+/** What the agent's verbs work with. Put together once, in agent.ts. */
+import { AppError } from '../model/errors.ts';
+import type { Address, Incarnation as IncarnationAnswer } from '../model/wire.ts';
+import type { Version } from '../model/version.ts';
+import type { Logger } from '../lib/log.ts';
+import type { Directories } from './directories.ts';
+import type { Guests } from './guests.ts';
+import type { Heartbeat } from './heartbeat.ts';
+import type { Holdings } from './holding.ts';
+import type { Identities } from './identity.ts';
+import type { Incarnation, Incarnations } from './incarnation.ts';
+import type { HeldLock } from './lock.ts';
+import type { Journal, NewEvent } from './journal.ts';
+import { SOCKET_PORT } from './postgres.ts';
+import type { Queues } from './queues.ts';
+import type { Slot, Slots } from './slots.ts';
+import type { Volume } from './volume.ts';
+
+export interface AgentContext {
+  readonly host: string;
+  /** The folder of incarnations' sockets and logs. */
+  readonly run: string;
+  readonly volume: Volume;
+  readonly slots: Slots;
+  readonly queues: Queues;
+  readonly heartbeat: Heartbeat;
+  readonly journal: Journal;
+  readonly identities: Identities;
+  readonly directories: Directories;
+  readonly holdings: Holdings;
+  readonly incarnations: Incarnations;
+  readonly guests: Guests;
+  readonly log: Logger;
+  /** Kept here for as long as the agent lives. */
+  readonly hostLock: HeldLock;
+  /** Set once the agent is to end: no new work. */
+  readonly ending: { now: boolean };
+}
+
+export const addressOf = (incarnation: Incarnation): Address => ({
+  socket: incarnation.folder,
+  port: SOCKET_PORT,
+});
+
+/** The queue of a slot without a database. */
+export const directoryQueue = (directory: string): string => `directory ${directory}`;
+
+/** @throws AppError `shutting_down`, `fenced` where nothing new may be started. */
+export function checkOpen(context: AgentContext): void {
+  if (context.ending.now) throw new AppError('shutting_down');
+  if (context.heartbeat.isFenced()) throw new AppError('fenced');
+}
+
+/** The answer about a running slot, with the version of the change that made it so. */
+export function answerOf(slot: Slot, version: Version): IncarnationAnswer {
+  if (slot.database === undefined || slot.address === undefined)
+    throw new Error('BUG: an answer about a slot that runs no database');
+  return {
+    ...version,
+    database: slot.database,
+    directory: slot.directory,
+    epoch: slot.epoch,
+    address: slot.address,
+  };
+}
+
+/** Notes what happened to a slot's directory in the journal. */
+export function note(
+  context: AgentContext,
+  kind: NewEvent['kind'],
+  slot: Pick<Slot, 'directory' | 'database' | 'epoch' | 'size'>,
+  reason?: string,
+): void {
+  context.journal.append({
+    kind,
+    directory: slot.directory,
+    epoch: slot.epoch,
+    size: slot.size,
+    ...(slot.database === undefined ? {} : { database: slot.database }),
+    ...(reason === undefined ? {} : { reason }),
+  });
+}

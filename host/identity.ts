@@ -1,0 +1,167 @@
+/**
+ * Identity documents on the volume. A database is claimed by making its folder (O_EXCL); its
+ * document is replaced under a short lock of its own, read-compare-write, whole and durable.
+ */
+import { mkdir, readFile, stat } from 'node:fs/promises';
+import { AppError } from '../model/errors.ts';
+import { parseIdentity, type Identity, type NewIdentity } from '../model/identity.ts';
+import { errnoOf, isMissing, replaceFile, syncFolder } from '../lib/files.ts';
+import type { HeldLock, Locks } from './lock.ts';
+import type { Volume } from './volume.ts';
+import { dirname } from 'node:path';
+
+export interface Identities {
+  /** @returns undefined if there is no such database. */
+  readonly read: (database: string) => Promise<Identity | undefined>;
+  /** The same, or what was read or written here less than `maxAgeMs` ago. */
+  readonly recent: (database: string, maxAgeMs: number) => Promise<Identity | undefined>;
+  /** Where a database's data are, if that is known here and it lives: it never changes. */
+  readonly directoryOf: (database: string) => string | undefined;
+  /**
+   * Binds a new database to its directory, as version 1. Repeatable with the same directory.
+   * @throws AppError `identity_conflict` if the database is bound to another one already.
+   */
+  readonly create: (identity: NewIdentity, directory: string) => Promise<Identity>;
+  /**
+   * Replaces a document by its next version.
+   * @param document whose `version` is ignored: it becomes `expectedVersion` + 1.
+   * @throws AppError `identity_conflict` with `version` if that is not the current one,
+   * `database_not_found`, `bad_request` if id or directory differ: these never change;
+   * `database_deleted` if it takes back a tombstone whose data have been purged.
+   */
+  readonly replace: (
+    database: string,
+    expectedVersion: number,
+    document: Identity,
+  ) => Promise<Identity>;
+  /** Runs `work` while nobody can change the document; for as short as a replace takes. */
+  readonly under: <T>(
+    database: string,
+    work: (identity: Identity | undefined) => Promise<T>,
+  ) => Promise<T>;
+}
+
+/** Documents kept in memory, about 1 KB each. */
+const KNOWN_MAX = 5_000;
+/** How long a writer waits for another one, whose write takes milliseconds. */
+const LOCK_WAIT_S = 2;
+
+/** Reads what a file or a request holds; a document that is damaged stops its database's start. */
+function parseDocument(text: string, database: string): Identity {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new AppError('start_failed', {
+      detail: 'the identity document is damaged',
+      cause: error,
+    });
+  }
+  const parsed = parseIdentity(value);
+  if ('wrong' in parsed || parsed.id !== database) {
+    const wrong = 'wrong' in parsed ? parsed.wrong : 'id';
+    throw new AppError('start_failed', { detail: `the identity document is damaged: ${wrong}` });
+  }
+  return parsed;
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+  // Of an earlier attempt that crashed, the name may not be durable yet.
+  await syncFolder(dirname(path));
+}
+
+export function createIdentities(volume: Volume, locks: Locks): Identities {
+  const known = new Map<string, { readonly identity: Identity; readonly at: number }>();
+
+  function learn(identity: Identity): Identity {
+    // The oldest goes, and is read again when it is wanted.
+    known.delete(identity.id);
+    const [oldest] = known.size < KNOWN_MAX ? [] : known.keys();
+    if (oldest !== undefined) known.delete(oldest);
+    known.set(identity.id, { identity, at: performance.now() });
+    return identity;
+  }
+
+  async function read(database: string): Promise<Identity | undefined> {
+    try {
+      const text = await readFile(volume.database(database).document, 'utf8');
+      return learn(parseDocument(text, database));
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Runs `work` under the document's lock. */
+  async function locked<T>(database: string, create: boolean, work: () => Promise<T>): Promise<T> {
+    const path = volume.database(database).lock;
+    const lock: HeldLock | 'busy' | 'gone' = await locks.take(path, {
+      waitSeconds: LOCK_WAIT_S,
+      create,
+    });
+    if (lock === 'gone') throw new AppError('database_not_found');
+    if (lock === 'busy') throw new AppError('identity_conflict', { detail: 'being changed' });
+    try {
+      return await work();
+    } finally {
+      await lock.close();
+    }
+  }
+
+  async function write(identity: Identity): Promise<Identity> {
+    const text = `${JSON.stringify(identity, undefined, 2)}\n`;
+    await replaceFile(volume.database(identity.id).document, text);
+    return learn(identity);
+  }
+
+  /** A purge takes the data away under the same lock. */
+  async function checkData({ directory }: Identity): Promise<void> {
+    try {
+      await stat(volume.directory(directory).data);
+    } catch (error) {
+      if (isMissing(error)) throw new AppError('database_deleted', { detail: 'its data are gone' });
+      throw error;
+    }
+  }
+
+  return {
+    read,
+    async recent(database, maxAgeMs) {
+      const found = known.get(database);
+      const fresh = found !== undefined && performance.now() - found.at < maxAgeMs;
+      return fresh ? found.identity : read(database);
+    },
+    directoryOf(database) {
+      const identity = known.get(database)?.identity;
+      return identity?.deleted_at === null ? identity.directory : undefined;
+    },
+    async create(identity, directory) {
+      await makeFolder(volume.database(identity.id).folder);
+      return locked(identity.id, true, async () => {
+        const found = await read(identity.id);
+        if (found === undefined) return write({ ...identity, directory, version: 1 });
+        if (found.directory !== directory)
+          throw new AppError('identity_conflict', { data: { version: found.version } });
+        return found;
+      });
+    },
+    async replace(database, expectedVersion, document) {
+      return locked(database, false, async () => {
+        const found = await read(database);
+        if (found === undefined) throw new AppError('database_not_found');
+        if (found.version !== expectedVersion)
+          throw new AppError('identity_conflict', { data: { version: found.version } });
+        if (document.id !== found.id || document.directory !== found.directory)
+          throw new AppError('bad_request', { detail: 'id and directory never change' });
+        if (found.deleted_at !== null && document.deleted_at === null) await checkData(found);
+        return write({ ...document, version: expectedVersion + 1 });
+      });
+    },
+    under: (database, work) => locked(database, false, async () => work(await read(database))),
+  };
+}

@@ -1,0 +1,146 @@
+/** Reads what callers send. Everything that is wrong is a typed error that names the field. */
+import { createHash } from 'node:crypto';
+import { AppError } from '../model/errors.ts';
+import { parseIdentity, type Identity, type NewIdentity } from '../model/identity.ts';
+import { isDatabaseId } from '../model/ids.ts';
+import { MIGRATION_MS_MAX, MIGRATION_SQL_BYTES_MAX, isMigrationName } from '../model/migration.ts';
+import { isSizeName, type SizeName } from '../model/sizes.ts';
+import type {
+  AgentSuspendRequest,
+  ApplyRequest,
+  AttachRequest,
+  CreateRequest,
+  SlotRef,
+} from '../model/wire.ts';
+import type { WarmRequest } from './warm.ts';
+
+/** PostgreSQL's own integers; epochs count starts. */
+const EPOCH_MAX = 2 ** 32 - 1;
+const GRACE_MS_MAX = 600_000;
+
+const bad = (field: string): AppError =>
+  new AppError('bad_request', { detail: `${field} is missing or wrong` });
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function fieldsOf(value: unknown, field = 'the body'): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(field);
+  return value as Fields;
+}
+
+function count(fields: Fields, field: string, max: number): number {
+  const value = fields[field];
+  if (!Number.isSafeInteger(value) || Number(value) < 1 || Number(value) > max) throw bad(field);
+  return Number(value);
+}
+
+function sizeOf(fields: Fields): SizeName {
+  const { size } = fields as { size?: unknown };
+  if (isSizeName(size)) return size;
+  if (typeof size === 'string') throw new AppError('unknown_size');
+  throw bad('size');
+}
+
+export function databaseOf(value: unknown): string {
+  if (typeof value !== 'string' || !isDatabaseId(value)) throw bad('database');
+  return value;
+}
+
+/** Slots are numbered from 1; how many there are is checked where one is taken. */
+const SLOT_MAX = 1_000_000;
+
+export function slotRefOf(body: unknown): SlotRef {
+  const fields = fieldsOf(body);
+  return { size: sizeOf(fields), slot: count(fields, 'slot', SLOT_MAX) };
+}
+
+export function warmRequestOf(body: unknown): WarmRequest {
+  const fields = fieldsOf(body);
+  const size = sizeOf(fields);
+  return fields['slot'] === undefined ? { size } : { size, slot: count(fields, 'slot', SLOT_MAX) };
+}
+
+export function attachRequestOf(body: unknown): AttachRequest {
+  const fields = fieldsOf(body);
+  return {
+    ...slotRefOf(body),
+    database: databaseOf(fields['database']),
+    epoch: count(fields, 'epoch', EPOCH_MAX),
+  };
+}
+
+export function suspendRequestOf(body: unknown): AgentSuspendRequest {
+  const fields = fieldsOf(body);
+  const ifIdle = fields['if_idle'];
+  if (typeof ifIdle !== 'boolean') throw bad('if_idle');
+  return {
+    database: databaseOf(fields['database']),
+    epoch: count(fields, 'epoch', EPOCH_MAX),
+    if_idle: ifIdle,
+  };
+}
+
+/** @throws AppError `bad_request`; a checksum that is not the text's is not what was planned. */
+export function applyRequestOf(body: unknown): ApplyRequest {
+  const fields = fieldsOf(body);
+  const { name, checksum, sql } = fields as { name?: unknown; checksum?: unknown; sql?: unknown };
+  if (!isMigrationName(name)) throw bad('name');
+  if (typeof sql !== 'string' || Buffer.byteLength(sql) > MIGRATION_SQL_BYTES_MAX) throw bad('sql');
+  if (checksum !== createHash('sha256').update(sql).digest('hex')) throw bad('checksum');
+  return {
+    database: databaseOf(fields['database']),
+    epoch: count(fields, 'epoch', EPOCH_MAX),
+    name,
+    checksum: String(checksum),
+    sql,
+    lock_timeout_ms: count(fields, 'lock_timeout_ms', MIGRATION_MS_MAX),
+    statement_timeout_ms: count(fields, 'statement_timeout_ms', MIGRATION_MS_MAX),
+  };
+}
+
+function documentOf(value: unknown, database: string): Identity {
+  const parsed = parseIdentity(value);
+  if ('wrong' in parsed) throw bad(`identity: ${parsed.wrong}`);
+  if (parsed.id !== database) throw bad('identity: id');
+  return parsed;
+}
+
+/** Any valid name: the agent puts the real one in its place. */
+const SOME_DIRECTORY = 'a'.repeat(16);
+
+function newIdentityOf(value: unknown, database: string): NewIdentity {
+  const fields = { ...fieldsOf(value, 'identity'), directory: SOME_DIRECTORY, version: 1 };
+  const { directory: _, version: __, ...identity } = documentOf(fields, database);
+  return identity;
+}
+
+export function createRequestOf(body: unknown): CreateRequest {
+  const fields = fieldsOf(body);
+  const database = databaseOf(fields['database']);
+  const source = fields['source'];
+  if (source !== 'warm' && source !== 'clone') throw bad('source');
+  return {
+    ...slotRefOf(body),
+    database,
+    source,
+    identity: newIdentityOf(fields['identity'], database),
+  };
+}
+
+export function putIdentityOf(
+  body: unknown,
+  database: string,
+): { readonly expectedVersion: number; readonly document: Identity } {
+  const fields = fieldsOf(body);
+  return {
+    expectedVersion: count(fields, 'expected_version', Number.MAX_SAFE_INTEGER),
+    document: documentOf(fields['document'], database),
+  };
+}
+
+/** The body of a shutdown may name how long a Postgres has until SIGKILL. */
+export function graceMsOf(body: unknown): number | undefined {
+  if (body === undefined) return undefined;
+  const fields = fieldsOf(body);
+  return fields['grace_ms'] === undefined ? undefined : count(fields, 'grace_ms', GRACE_MS_MAX);
+}

@@ -1,0 +1,105 @@
+/** suspend: ends a database's run in order, so that nobody who just got in is thrown out. */
+import { AppError } from '../model/errors.ts';
+import { POSTGRES_STOP_MS_MAX } from '../model/limits.ts';
+import type { Version } from '../model/version.ts';
+import type { AgentSuspendAnswer, AgentSuspendRequest } from '../model/wire.ts';
+import { note, type AgentContext } from './context.ts';
+import { judge, type IdlePolicy, type IdleWatch, type Verdict } from './idle-rule.ts';
+import { closeDoor, openDoor, type Incarnation } from './incarnation.ts';
+import { lookInside, boundPath, type TenantLook } from './look.ts';
+import { CLOSED_PORT, SOCKET_PORT } from './postgres.ts';
+import type { Slot } from './slots.ts';
+import { readConnections } from './sockets.ts';
+
+/** What was found, and the look that it was found by. `idle` leaves the door closed. */
+export interface Found {
+  readonly verdict: Verdict;
+  readonly seen: TenantLook | undefined;
+}
+
+const BUSY: Found = { verdict: 'active', seen: undefined };
+
+async function lookAndJudge(
+  incarnation: Incarnation,
+  port: number,
+  policy: IdlePolicy,
+  baseline: IdleWatch['baseline'],
+): Promise<Found> {
+  const seen = await lookInside(incarnation, port, policy.ignore);
+  return { verdict: judge(seen.look, policy, seen.connections, baseline), seen };
+}
+
+/**
+ * Finds out whether a database is idle. Where somebody is connected, a first look is taken with the
+ * door open; the look that decides always has it closed.
+ */
+export async function findIdle(
+  context: AgentContext,
+  incarnation: Incarnation,
+  policy: IdlePolicy,
+  baseline: IdleWatch['baseline'],
+): Promise<Found> {
+  const connected = (await readConnections()).get(boundPath(incarnation)) ?? 0;
+  try {
+    if (connected > 0) {
+      const first = await lookAndJudge(incarnation, SOCKET_PORT, policy, baseline);
+      if (first.verdict !== 'idle') return first;
+    }
+    await closeDoor(incarnation);
+  } catch (error) {
+    context.log.warn({ err: error, directory: incarnation.directory }, 'a look failed');
+    return BUSY;
+  }
+  let found = BUSY;
+  try {
+    found = await lookAndJudge(incarnation, CLOSED_PORT, policy, baseline);
+  } catch (error) {
+    context.log.warn({ err: error, directory: incarnation.directory }, 'a look failed');
+  } finally {
+    if (found.verdict !== 'idle') await openDoor(incarnation).catch(() => undefined);
+  }
+  return found;
+}
+
+/** Stops what a slot runs, in order, and empties the slot. To be called in the slot's queue. */
+export async function endRun(
+  context: AgentContext,
+  slot: Slot,
+  reason: string,
+  graceMs = POSTGRES_STOP_MS_MAX,
+): Promise<Version> {
+  const { incarnation } = slot;
+  if (incarnation === undefined) throw new Error('BUG: nothing runs in this slot');
+  context.slots.update({ ...slot, state: 'stopping' });
+  incarnation.ending = true;
+  // It may be closed already, or Postgres may have taken its socket away itself.
+  await closeDoor(incarnation).catch(() => undefined);
+  await context.incarnations.stop(incarnation, graceMs);
+  note(context, 'suspended', slot, reason);
+  return context.slots.vacate(slot);
+}
+
+/**
+ * Suspends a database if this epoch runs here; with `if_idle` only if nobody works in it.
+ * @throws AppError `database_not_found` if its identity document is gone.
+ */
+export function suspend(
+  context: AgentContext,
+  request: AgentSuspendRequest,
+): Promise<AgentSuspendAnswer> {
+  const { slots, identities } = context;
+  return context.queues.run(request.database, async () => {
+    const slot = slots.byDatabase(request.database);
+    const incarnation = slot?.incarnation;
+    const current = slot?.epoch === request.epoch && incarnation?.process.isAlive() === true;
+    if (!current || slot === undefined || incarnation === undefined)
+      return { ...slots.bump(), outcome: 'not_current' };
+    if (request.if_idle) {
+      const identity = await identities.read(request.database);
+      if (identity === undefined) throw new AppError('database_not_found');
+      const { verdict } = await findIdle(context, incarnation, identity, undefined);
+      if (verdict !== 'idle') return { ...slots.version(), outcome: 'busy' };
+    }
+    return { ...(await endRun(context, slot, 'asked')), outcome: 'suspended' };
+  });
+}
