@@ -1,0 +1,221 @@
+/**
+ * One client connection from its first byte to its last: start-up, login, wake, dial, session. Every
+ * wait ends when the client leaves, when the login takes too long, or when the proxy stops.
+ */
+import type { Socket } from 'node:net';
+import type { Logger } from '../lib/log.ts';
+import { AppError, codeOf } from '../model/errors.ts';
+import { LOGIN_REFUSED_MS } from '../model/limits.ts';
+import type { AccessCache } from './access-cache.ts';
+import { pause } from './abort.ts';
+import type { CancelKeys } from './cancel.ts';
+import { CLIENT_LEFT, createClientReader, type ClientReader } from './client-reader.ts';
+import { errorResponse } from './errors.ts';
+import type { Idle } from './idle.ts';
+import { authenticate, readStartup } from './login.ts';
+import type { ProxyMetrics } from './metrics.ts';
+import { reach, type Reached } from './reach.ts';
+import { dismiss, splice } from './session.ts';
+import { readLogin, type Login } from './startup.ts';
+import type { Wakes } from './wake.ts';
+import { encodeBackendKey } from './wire.ts';
+
+export interface ConnectionDeps {
+  readonly access: AccessCache;
+  readonly wakes: Wakes;
+  readonly cancels: CancelKeys;
+  readonly idle: Idle;
+  readonly metrics: ProxyMetrics;
+  readonly log: Logger;
+  readonly fleetSecret: string;
+  /** Milliseconds: for the client's part of the login, and for the wake. */
+  readonly limits: { readonly loginMs: number; readonly holdMs: number };
+}
+
+/** What the log says of a connection; never used to decide anything. */
+interface Story {
+  login: Login | undefined;
+  source: string;
+  /** Monotonic milliseconds at the end of each stage. */
+  readonly marks: { startup?: number; auth?: number; wake?: number; dial?: number };
+  /** Milliseconds that the proof waited for the access entry; a part of `auth`. */
+  accessMs: number | undefined;
+  begun: number;
+  reached: Reached | undefined;
+}
+
+interface Connection {
+  readonly deps: ConnectionDeps;
+  readonly socket: Socket;
+  readonly controller: AbortController;
+  readonly reader: ClientReader;
+  readonly story: Story;
+}
+
+/** Refusals that would tell what exists if they came sooner or later than each other. */
+const isDelayed = (error: unknown): boolean =>
+  error instanceof AppError && (error.code === 'login_refused' || error.code === 'not_allowed');
+
+const round = (ms: number): number => Math.round(ms * 100) / 100;
+
+/** Milliseconds of each stage: from the end of the one before. */
+function stagesOf(story: Story): Record<string, number> {
+  const out: Record<string, number> = {};
+  let before = story.begun;
+  for (const name of ['startup', 'auth', 'wake', 'dial'] as const) {
+    const at = story.marks[name];
+    if (at === undefined) continue;
+    out[`${name}_ms`] = round(at - before);
+    before = at;
+  }
+  return out;
+}
+
+const factsOf = (story: Story): Record<string, unknown> => ({
+  database: story.login?.database,
+  source: story.source,
+  ...stagesOf(story),
+  access_ms: story.accessMs,
+  cold_start: story.reached?.coldStart,
+  epoch: story.reached?.epoch,
+});
+
+/** Start-up and login. @returns undefined for a cancel request, which is done then. */
+async function admit(connection: Connection): Promise<Login | undefined> {
+  const { deps, socket, reader, controller, story } = connection;
+  const tooSlow = (): void => controller.abort(new AppError('startup_timeout'));
+  const timer = setTimeout(tooSlow, deps.limits.loginMs);
+  try {
+    const startup = await readStartup(reader, socket);
+    if (startup.kind === 'cancel') {
+      const found = startup.key !== undefined && (await deps.cancels.cancel(startup.key));
+      deps.metrics.cancel(found);
+      return undefined;
+    }
+    story.marks.startup = performance.now();
+    const login = readLogin(startup);
+    story.login = login;
+    await authenticate({
+      reader,
+      socket,
+      login,
+      source: story.source,
+      access: deps.access,
+      fleetSecret: deps.fleetSecret,
+      deadline: performance.now() + deps.limits.holdMs,
+      signal: controller.signal,
+      onAccess: (waitedMs) => (story.accessMs = round(waitedMs)),
+    });
+    story.marks.auth = performance.now();
+    return login;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Wakes the database and splices the client to it. */
+async function serve(connection: Connection, login: Login): Promise<void> {
+  const { deps, socket, reader, controller, story } = connection;
+  const reached = await reach({
+    wakes: deps.wakes,
+    login,
+    source: story.source,
+    holdMs: deps.limits.holdMs,
+    signal: controller.signal,
+    onWoken: () => (story.marks.wake = performance.now()),
+    log: deps.log,
+  });
+  story.reached = reached;
+  story.marks.dial = performance.now();
+  if (reached.kind === 'refused') {
+    deps.metrics.login('postgres_refused');
+    deps.log.info({ ...factsOf(story), sqlstate: reached.sqlstate }, 'refused by Postgres');
+    reader.release();
+    return dismiss(socket, reached.error);
+  }
+  if (controller.signal.aborted) {
+    reached.socket.destroy();
+    throw controller.signal.reason;
+  }
+  deps.idle.opened(login.database, reached.epoch);
+  const { head, tail } = reached.greeting;
+  const key =
+    reached.key === undefined ? undefined : deps.cancels.add(reached.address, reached.key);
+  socket.write(key === undefined ? head : Buffer.concat([head, encodeBackendKey(key), tail]));
+  deps.metrics.login('ok');
+  deps.metrics.loginTook(reached.coldStart, performance.now() - story.begun);
+  const ahead = reader.release();
+  if (ahead.length > 0) reached.socket.write(ahead);
+  const openedAt = performance.now();
+  const end = await splice(socket, reached.socket);
+  if (key !== undefined) deps.cancels.remove(key);
+  deps.idle.closed(login.database);
+  const took = { session_ms: round(performance.now() - openedAt) };
+  const bytes = { bytes_in: end.bytesIn, bytes_out: end.bytesOut };
+  deps.log.info({ ...factsOf(story), ...took, ...bytes, ended: end.ended }, 'session');
+}
+
+/** Tells the client why it is not served; nothing if it has left. */
+async function refuse(connection: Connection, error: unknown): Promise<void> {
+  const { deps, socket, reader, controller, story } = connection;
+  let told = error;
+  if (isDelayed(error)) {
+    try {
+      const left = reader.arrivedAt() + LOGIN_REFUSED_MS - performance.now();
+      await pause(Math.ceil(left), controller.signal);
+    } catch (reason) {
+      told = reason;
+    }
+  }
+  if (told === CLIENT_LEFT) {
+    deps.metrics.login('client_left');
+    deps.log.info({ ...factsOf(story), ended: 'client_left' }, 'login');
+    socket.destroy();
+    return;
+  }
+  // What still comes is thrown away by dismiss(), not collected.
+  reader.release();
+  const code = codeOf(told);
+  deps.metrics.login(code);
+  if (code === 'internal') deps.log.error({ ...factsOf(story), err: told }, 'BUG');
+  else deps.log.info({ ...factsOf(story), ended: code }, 'login');
+  await dismiss(socket, errorResponse(told, story.login?.role));
+}
+
+/** IPv4 in its own form where the socket listens on both families. */
+const sourceOf = (socket: Socket): string => (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+
+/**
+ * Serves one client until its connection is closed.
+ * @param controller whoever aborts it ends a login with the reason; a session is not touched by it.
+ */
+export async function serveConnection(
+  deps: ConnectionDeps,
+  socket: Socket,
+  controller: AbortController,
+): Promise<void> {
+  socket.on('error', () => controller.abort(CLIENT_LEFT));
+  const reader = createClientReader(socket, controller);
+  const story: Story = {
+    login: undefined,
+    source: sourceOf(socket),
+    marks: {},
+    accessMs: undefined,
+    begun: performance.now(),
+    reached: undefined,
+  };
+  const connection = { deps, socket, controller, reader, story };
+  try {
+    const login = await admit(connection);
+    if (login === undefined) {
+      reader.release();
+      return await dismiss(socket, Buffer.alloc(0));
+    }
+    await serve(connection, login);
+  } catch (error) {
+    await refuse(connection, error);
+  } finally {
+    // Whatever still waits for this client waits no longer.
+    controller.abort(CLIENT_LEFT);
+  }
+}

@@ -1,0 +1,144 @@
+/**
+ * The login: who the client is, judged by the stored verifiers before anything is woken. An unknown
+ * database, an unknown role and a wrong password take the same way and look the same.
+ */
+import { randomBytes } from 'node:crypto';
+import { BlockList, isIP, type Socket } from 'node:net';
+import { mockVerifier } from '../lib/scram.ts';
+import { parseVerifier, type Verifier } from '../lib/verifier.ts';
+import { AppError } from '../model/errors.ts';
+import { isTenantRole } from '../model/ids.ts';
+import { SCRAM_ITERATIONS } from '../model/limits.ts';
+import type { AccessAnswer } from '../model/wire.ts';
+import type { AccessCache } from './access-cache.ts';
+import { decodePassword, type ClientReader } from './client-reader.ts';
+import { beginExchange, finishExchange, MECHANISM, parseClientFirst } from './scram-exchange.ts';
+import { decodeFirstPacket, type Login, type Startup } from './startup.ts';
+import {
+  decodeSaslInitial,
+  decodeSaslResponse,
+  encodeNegotiateProtocolVersion,
+  encodeSasl,
+  encodeSaslContinue,
+  encodeSaslFinal,
+  NOT_ENCRYPTED,
+  type BackendKey,
+} from './wire.ts';
+
+/** SCRAM_RAW_NONCE_LEN of src/include/common/scram-common.h. */
+const NONCE_BYTES = 18;
+
+const violation = (detail: string): AppError => new AppError('protocol_violation', { detail });
+
+/**
+ * Reads packets until the client says what it wants; encryption is refused, once of each kind.
+ * @throws AppError of what is wrong with the packet
+ */
+export async function readStartup(
+  reader: ClientReader,
+  socket: Socket,
+): Promise<Startup | { readonly kind: 'cancel'; readonly key: BackendKey | undefined }> {
+  const asked = new Set<string>();
+  for (;;) {
+    const packet = await reader.read(decodeFirstPacket);
+    if (packet.kind === 'startup' || packet.kind === 'cancel') return packet;
+    if (asked.has(packet.kind)) throw violation('encryption was refused already');
+    asked.add(packet.kind);
+    socket.write(NOT_ENCRYPTED);
+  }
+}
+
+/** The verifiers of a role, or one that no password fits. */
+export function verifiersOf(
+  access: AccessAnswer | undefined,
+  login: Pick<Login, 'database' | 'role'>,
+  fleetSecret: string,
+): readonly [Verifier, ...Verifier[]] {
+  const known =
+    access !== undefined && isTenantRole(login.role) && Object.hasOwn(access.roles, login.role);
+  const texts = known ? (access.roles[login.role]?.verifiers ?? []) : [];
+  const [first, ...others] = texts.map(parseVerifier).filter((verifier) => verifier !== undefined);
+  if (first === undefined)
+    return [mockVerifier(fleetSecret, `${login.database}/${login.role}`, SCRAM_ITERATIONS)];
+  return [first, ...others];
+}
+
+/** An address or a CIDR block. */
+const BLOCK = /^([0-9a-fA-F.:]+)(?:\/(\d{1,3}))?$/;
+
+/** True if the allow list is empty or has a block with this address. */
+export function isAllowed(allow: readonly string[], source: string): boolean {
+  if (allow.length === 0) return true;
+  const blocks = new BlockList();
+  for (const text of allow) {
+    const [, net = '', bits] = BLOCK.exec(text) ?? [];
+    const version = isIP(net);
+    const whole = version === 4 ? 32 : 128;
+    // A block that can not be read opens nothing.
+    if (version === 0 || Number(bits ?? whole) > whole) continue;
+    blocks.addSubnet(net, Number(bits ?? whole), version === 4 ? 'ipv4' : 'ipv6');
+  }
+  return blocks.check(source, isIP(source) === 4 ? 'ipv4' : 'ipv6');
+}
+
+export interface AuthenticateOptions {
+  readonly reader: ClientReader;
+  readonly socket: Socket;
+  readonly login: Login;
+  /** The client's address. */
+  readonly source: string;
+  readonly access: AccessCache;
+  readonly fleetSecret: string;
+  /** Monotonic milliseconds until which the access entry may be waited for. */
+  readonly deadline: number;
+  readonly signal: AbortSignal;
+  /** Told how many milliseconds the proof had to wait for the access entry. */
+  readonly onAccess: (waitedMs: number) => void;
+}
+
+/** What a right password alone does not open. Told only to who has it. */
+function checkRules(access: AccessAnswer | undefined, source: string): void {
+  if (access === undefined) return;
+  if (access.tls === 'required') throw new AppError('not_allowed', { detail: 'it needs TLS' });
+  if (!isAllowed(access.allow, source))
+    throw new AppError('not_allowed', { detail: 'it takes no connections from this address' });
+}
+
+/** The client was told this salt and count, so that verifiers with others can not be meant. */
+const withSaltOf = (sent: Verifier, verifiers: readonly Verifier[]): readonly Verifier[] =>
+  verifiers.filter((v) => v.iterations === sent.iterations && v.salt.equals(sent.salt));
+
+/**
+ * Runs the SCRAM exchange. Returns when the client has proven its password; the server's signature
+ * is on its way then, AuthenticationOk is not.
+ * The salt may be of a remembered entry, the judgement never is while an api answers: the entry is
+ * asked for while the client computes. That costs a login only when its role's salt has just changed.
+ * @throws AppError `login_refused`, `not_allowed`, `protocol_violation`, `waking`
+ */
+export async function authenticate(options: AuthenticateOptions): Promise<void> {
+  const { reader, socket, login, fleetSecret } = options;
+  const look = options.access.look(login.database, options.deadline, options.signal);
+  look.fresh.catch(() => undefined);
+  const offer = encodeSasl([MECHANISM]);
+  const negotiation = encodeNegotiateProtocolVersion(login.unrecognized);
+  socket.write(login.negotiate ? Buffer.concat([negotiation, offer]) : offer);
+
+  const initial = decodeSaslInitial(await reader.read(decodePassword));
+  if (initial.mechanism !== MECHANISM) throw violation('there is no such SASL mechanism');
+  const first = parseClientFirst(initial.data);
+  const remembered = look.remembered ?? { access: await look.fresh };
+  const [sent] = verifiersOf(remembered.access, login, fleetSecret);
+  const nonce = randomBytes(NONCE_BYTES).toString('base64');
+  const exchange = beginExchange(first, nonce, sent);
+  socket.write(encodeSaslContinue(exchange.serverFirst));
+
+  const proof = decodeSaslResponse(await reader.read(decodePassword));
+  const provenAt = performance.now();
+  const access = await look.fresh;
+  options.onAccess(performance.now() - provenAt);
+  const verifiers = withSaltOf(sent, verifiersOf(access, login, fleetSecret));
+  const signature = finishExchange(exchange, proof, verifiers);
+  if (signature === undefined) throw new AppError('login_refused');
+  checkRules(access, options.source);
+  socket.write(encodeSaslFinal(signature));
+}

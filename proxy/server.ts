@@ -1,0 +1,130 @@
+/** The proxy: accepts clients, counts them, and ends in order. */
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Registry } from 'prom-client';
+import type { Logger } from '../lib/log.ts';
+import { AppError } from '../model/errors.ts';
+import { DEFAULT_IDLE_MS } from '../model/identity.ts';
+import { HELD_MAX, LOGIN_MS_MAX } from '../model/limits.ts';
+import { createAccessCache } from './access-cache.ts';
+import { createApiClient } from './api-client.ts';
+import { createCancelKeys } from './cancel.ts';
+import { serveConnection, type ConnectionDeps } from './connection.ts';
+import { errorResponse } from './errors.ts';
+import { createIdle } from './idle.ts';
+import { createProxyMetrics } from './metrics.ts';
+import { dismiss } from './session.ts';
+import { createWakes } from './wake.ts';
+
+/** Between the probes of a silent connection: a client whose machine is gone does not stay for ever. */
+const KEEPALIVE_MS = 60_000;
+/** How long sessions may go on after the proxy was told to stop. */
+const DRAIN_MS = 3_000;
+/** Between looks at whether all have gone. */
+const DRAIN_LOOK_MS = 20;
+
+export interface ProxyOptions {
+  readonly apiUrls: readonly string[];
+  readonly apiToken: string;
+  readonly fleetSecret: string;
+  /** How long a client is held while its database wakes. */
+  readonly holdMs: number;
+  /** From a client's connect to its last message of the login; LOGIN_MS_MAX but in tests. */
+  readonly loginMs?: number;
+  readonly registry: Registry;
+  readonly log: Logger;
+}
+
+export interface Proxy {
+  /** Not listening yet. */
+  readonly server: Server;
+  readonly draining: () => boolean;
+  /**
+   * Stops listening, tells those who wait for a login that it ends, gives sessions `graceMs` and
+   * closes what is left then.
+   */
+  readonly drain: (graceMs?: number) => Promise<void>;
+}
+
+/** Open connections; each with the controller that ends its login. */
+type Open = Map<Socket, AbortController>;
+
+function createDeps(options: ProxyOptions, open: Open) {
+  const { holdMs, log } = options;
+  const api = createApiClient({ urls: options.apiUrls, token: options.apiToken });
+  const access = createAccessCache({ api });
+  const wakes = createWakes({
+    api,
+    holdMs,
+    onWoken: (database, woken) => {
+      metrics.woken(woken.coldStart);
+      idle.woken(database, woken.epoch);
+    },
+  });
+  const idle = createIdle({
+    api,
+    routes: wakes,
+    idleMsOf: (database) => access.peek(database)?.idle_ms ?? DEFAULT_IDLE_MS,
+    holdMs,
+    log,
+  });
+  const metrics = createProxyMetrics(options.registry, {
+    held: wakes.held,
+    sessions: idle.sessions,
+    connections: () => open.size,
+  });
+  const cancels = createCancelKeys();
+  const { fleetSecret, loginMs = LOGIN_MS_MAX } = options;
+  const limits = { holdMs, loginMs };
+  const deps: ConnectionDeps = { access, wakes, cancels, idle, metrics, log, fleetSecret, limits };
+  const close = (): void => {
+    idle.stop();
+    api.close();
+  };
+  return { deps, close };
+}
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export function createProxy(options: ProxyOptions): Proxy {
+  const open: Open = new Map();
+  const { deps, close } = createDeps(options, open);
+  let draining = false;
+
+  async function accept(socket: Socket): Promise<void> {
+    const controller = new AbortController();
+    open.set(socket, controller);
+    try {
+      // Every held client has a connection; above that many logins nobody could be served anyway.
+      if (draining || open.size - deps.idle.sessions() > HELD_MAX) {
+        socket.on('error', () => undefined);
+        const code = draining ? 'shutting_down' : 'too_many_clients';
+        await dismiss(socket, errorResponse(new AppError(code)));
+      } else {
+        await serveConnection(deps, socket, controller);
+      }
+    } catch (error) {
+      options.log.error({ err: error }, 'BUG: a connection ended with an exception');
+      socket.destroy();
+    } finally {
+      open.delete(socket);
+    }
+  }
+
+  const server = createServer(
+    { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS },
+    (socket) => void accept(socket),
+  );
+
+  async function drain(graceMs = DRAIN_MS): Promise<void> {
+    draining = true;
+    server.close();
+    for (const controller of open.values()) controller.abort(new AppError('shutting_down'));
+    const deadline = performance.now() + graceMs;
+    while (open.size > 0 && performance.now() < deadline) await sleep(DRAIN_LOOK_MS);
+    for (const socket of open.keys()) socket.destroy();
+    while (open.size > 0) await sleep(DRAIN_LOOK_MS);
+    close();
+  }
+
+  return { server, draining: () => draining, drain };
+}

@@ -1,0 +1,255 @@
+/** What the proxy remembers, and how those who wait share one call: access entries and routes. */
+import { describe, expect, test } from '@jest/globals';
+import type { CallOptions } from '../../lib/http-client.ts';
+import { AppError, codeOf } from '../../model/errors.ts';
+import { HELD_PER_DATABASE_MAX } from '../../model/limits.ts';
+import type { AccessAnswer, StartAnswer, StartRequest } from '../../model/wire.ts';
+import { createAccessCache } from '../../proxy/access-cache.ts';
+import { createWakes, type WakeRequest, type Woken } from '../../proxy/wake.ts';
+
+const DATABASE = 'db-aaaaaaaaaaaaaaaaaaaa';
+const never = new AbortController().signal;
+
+const accessOf = (version: number): AccessAnswer => ({
+  database: DATABASE,
+  version,
+  roles: {},
+  allow: [],
+  tls: 'optional',
+  idle_ms: 0,
+});
+
+function accessStage() {
+  const stage = {
+    now: 100_000,
+    answers: true,
+    asked: 0,
+    say: (): Promise<AccessAnswer> => Promise.resolve(accessOf(1)),
+  };
+  const cache = createAccessCache({
+    api: {
+      call: <T>() => {
+        stage.asked += 1;
+        return stage.say() as Promise<unknown> as Promise<T>;
+      },
+      answers: () => stage.answers,
+    },
+    now: () => stage.now,
+  });
+  const get = (): Promise<AccessAnswer | undefined> => cache.look(DATABASE, stage.now, never).fresh;
+  return { stage, cache, get };
+}
+
+const silence = (): Promise<never> => Promise.reject(new AppError('unavailable'));
+const unknown = (): Promise<never> => Promise.reject(new AppError('database_not_found'));
+
+describe('an access entry', () => {
+  test('is asked for once by all who wait, and again when it is two seconds old', async () => {
+    const { stage, get } = accessStage();
+    await Promise.all([get(), get(), get()]);
+    expect(stage.asked).toBe(1);
+    stage.now += 1_999;
+    await get();
+    expect(stage.asked).toBe(1);
+    stage.now += 1;
+    await get();
+    expect(stage.asked).toBe(2);
+  });
+
+  test('of a database that does not exist is remembered as shortly', async () => {
+    const { stage, get } = accessStage();
+    stage.say = unknown;
+    expect(await get()).toBeUndefined();
+    expect(await get()).toBeUndefined();
+    expect(stage.asked).toBe(1);
+    stage.now += 2_000;
+    stage.say = () => Promise.resolve(accessOf(1));
+    expect(await get()).toEqual(accessOf(1));
+  });
+
+  test('is never replaced by an older version', async () => {
+    const { stage, get } = accessStage();
+    stage.say = () => Promise.resolve(accessOf(5));
+    await get();
+    stage.now += 2_000;
+    stage.say = () => Promise.resolve(accessOf(4));
+    expect(await get()).toEqual(accessOf(5));
+  });
+
+  test('is served stale while no api answers, for a day', async () => {
+    const { stage, get } = accessStage();
+    await get();
+    stage.say = silence;
+    stage.now += 2_000;
+    expect(await get()).toEqual(accessOf(1));
+    stage.answers = false;
+    stage.say = () => new Promise(() => undefined);
+    stage.now += 23 * 3_600_000;
+    expect(await get()).toEqual(accessOf(1));
+  });
+
+  test('of a day ago is not served: who asks is held, then refused', async () => {
+    const { stage, get } = accessStage();
+    await get();
+    stage.say = silence;
+    stage.now += 24 * 3_600_000;
+    expect(codeOf(await get().catch((error: unknown) => error))).toBe('waking');
+  });
+
+  test('of a name that can be no id is not asked for', async () => {
+    const { stage, cache } = accessStage();
+    const look = cache.look('../hosts', 0, never);
+    expect(look.remembered).toEqual({ access: undefined });
+    expect(await look.fresh).toBeUndefined();
+    expect(stage.asked).toBe(0);
+  });
+
+  test('is remembered at once, whether the database exists or not, while it is asked for', async () => {
+    const { stage, cache } = accessStage();
+    const look = async (): Promise<unknown> => {
+      const { remembered, fresh } = cache.look(DATABASE, stage.now, never);
+      await fresh;
+      return remembered;
+    };
+    expect(await look()).toBeUndefined();
+    stage.now += 2_000;
+    stage.say = unknown;
+    expect(await look()).toMatchObject({ access: accessOf(1) });
+    stage.now += 2_000;
+    expect(await look()).toMatchObject({ access: undefined });
+  });
+
+  test('is gone as soon as the api says so', async () => {
+    const { stage, get, cache } = accessStage();
+    await get();
+    stage.now += 2_000;
+    stage.say = unknown;
+    expect(await get()).toBeUndefined();
+    expect(cache.peek(DATABASE)).toBeUndefined();
+  });
+});
+
+const running = (epoch: number): StartAnswer => ({
+  state: 'running',
+  epoch,
+  address: { socket: `/run/x.${epoch}`, port: 5432 },
+  cold_start: 'resume',
+});
+
+function wakeStage(answer: (body: StartRequest, call: number) => Promise<StartAnswer>) {
+  const bodies: StartRequest[] = [];
+  const woken: Woken[] = [];
+  const wakes = createWakes({
+    api: {
+      call: <T>(_: string, options: CallOptions) => {
+        bodies.push(options.body as StartRequest);
+        const said = answer(options.body as StartRequest, bodies.length);
+        return said as Promise<unknown> as Promise<T>;
+      },
+    },
+    holdMs: 1_000,
+    onWoken: (_, route) => woken.push(route),
+  });
+  const request = (extra: Partial<WakeRequest> = {}): WakeRequest => ({
+    database: DATABASE,
+    cause: {},
+    staleEpoch: 0,
+    deadline: performance.now() + 1_000,
+    signal: never,
+    ...extra,
+  });
+  return { wakes, bodies, woken, request };
+}
+
+describe('a wake', () => {
+  test('is one call for all who wait; its route is remembered and reported once', async () => {
+    const { wakes, bodies, woken, request } = wakeStage(() => Promise.resolve(running(3)));
+    const all = await Promise.all(Array.from({ length: 20 }, () => wakes.start(request())));
+    expect(bodies).toHaveLength(1);
+    expect(all.map((one) => one.coldStart)).toEqual(['resume', ...Array(19).fill('joined')]);
+    expect(woken).toHaveLength(1);
+    expect(wakes.routeOf(DATABASE, 2)?.epoch).toBe(3);
+    expect(wakes.routeOf(DATABASE, 3)).toBeUndefined();
+    expect(wakes.held()).toBe(0);
+  });
+
+  test('for a newer epoch is asked for again when a joined call answers the dead one', async () => {
+    let letGo = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (letGo = resolve));
+    const { wakes, bodies, request } = wakeStage(async (body) => {
+      if (body.stale_epoch !== undefined) return running(body.stale_epoch + 1);
+      await gate;
+      return running(3);
+    });
+    const first = wakes.start(request());
+    const second = wakes.start(request({ staleEpoch: 3 }));
+    letGo();
+    expect((await first).epoch).toBe(3);
+    expect((await second).epoch).toBe(4);
+    expect(bodies.map((body) => body.stale_epoch)).toEqual([undefined, 3]);
+  });
+
+  test('waits out what time settles, and hands on what it does not', async () => {
+    const settled = wakeStage((_, call) =>
+      call < 3 ? Promise.reject(new AppError('held_elsewhere')) : Promise.resolve(running(1)),
+    );
+    expect((await settled.wakes.start(settled.request())).epoch).toBe(1);
+    expect(settled.bodies).toHaveLength(3);
+    const refused = wakeStage(() => Promise.reject(new AppError('no_capacity')));
+    const error = await refused.wakes.start(refused.request()).catch((e: unknown) => e);
+    expect(codeOf(error)).toBe('no_capacity');
+    expect(refused.bodies).toHaveLength(1);
+  });
+
+  test('is given up when the hold is over, with the estimate, and nobody is held then', async () => {
+    const waking = new AppError('waking', { data: { estimate_ms: 4_000 } });
+    const { wakes, request } = wakeStage(() => Promise.reject(waking));
+    const deadline = performance.now() + 150;
+    const error = await wakes.start(request({ deadline })).catch((e: unknown) => e);
+    expect(error).toMatchObject({ code: 'waking', data: { estimate_ms: 4_000 } });
+    const silent = wakeStage(async (body) => {
+      await new Promise((resolve) => setTimeout(resolve, body.wait === false ? 50 : 300));
+      return { state: 'starting', cold_start: 'joined', estimate_ms: 700 };
+    });
+    const late = [1, 2].map(() =>
+      silent.wakes.start(silent.request({ deadline: performance.now() + 50 })),
+    );
+    for (const end of await Promise.allSettled(late))
+      expect(end).toMatchObject({ reason: { code: 'waking', data: { estimate_ms: 700 } } });
+    expect(silent.bodies.map((body) => body.wait)).toEqual([true, false]);
+    expect([wakes.held(), silent.wakes.held()]).toEqual([0, 0]);
+  });
+
+  test('is not waited for by a client that has left', async () => {
+    const { wakes, request } = wakeStage(() => new Promise(() => undefined));
+    const controller = new AbortController();
+    const left = wakes.start(request({ signal: controller.signal }));
+    controller.abort(new Error('left'));
+    await expect(left).rejects.toThrow('left');
+    expect(wakes.held()).toBe(0);
+  });
+
+  test('is refused above the bound of held clients', async () => {
+    const { wakes, request } = wakeStage(() => new Promise(() => undefined));
+    const clients = Array.from({ length: HELD_PER_DATABASE_MAX }, () => new AbortController());
+    const held = clients.map(({ signal }) => wakes.start(request({ signal })));
+    const one = await wakes.start(request()).catch((e: unknown) => e);
+    expect(codeOf(one)).toBe('too_many_clients');
+    for (const client of clients) client.abort(new Error('left'));
+    await Promise.allSettled(held);
+    expect(wakes.held()).toBe(0);
+  });
+});
+
+describe('a route', () => {
+  test('is forgotten only by its own epoch, and a newer one is never taken back', async () => {
+    const { wakes, request } = wakeStage(() => Promise.resolve(running(5)));
+    await wakes.start(request());
+    expect(wakes.forget(DATABASE, 4)).toBeUndefined();
+    expect(wakes.routeOf(DATABASE, 0)?.epoch).toBe(5);
+    wakes.restore(DATABASE, { epoch: 4, address: { socket: '/old', port: 5432 } });
+    expect(wakes.routeOf(DATABASE, 0)?.epoch).toBe(5);
+    expect(wakes.forget(DATABASE, 5)?.epoch).toBe(5);
+    expect(wakes.routeOf(DATABASE, 0)).toBeUndefined();
+  });
+});

@@ -1,0 +1,83 @@
+/** The byte pump between two real sockets. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { once } from 'node:events';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { splice, type SessionEnd } from '../../proxy/session.ts';
+
+interface Ends {
+  readonly client: Socket;
+  readonly postgres: Socket;
+  readonly session: Promise<SessionEnd>;
+}
+
+let folder: string;
+let close: () => void;
+let ends: Ends;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pl-splice-'));
+  const path = join(folder, 's');
+  const postgres = createServer({ allowHalfOpen: true }).listen(path);
+  await once(postgres, 'listening');
+  const front = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  const { port } = front.address() as AddressInfo;
+  const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  const [[inner], [server], backend] = (await Promise.all([
+    once(front, 'connection'),
+    once(postgres, 'connection'),
+    Promise.resolve(connect({ path, allowHalfOpen: true })),
+  ])) as [[Socket], [Socket], Socket];
+  for (const socket of [client, inner, server, backend]) socket.on('error', () => undefined);
+  ends = { client, postgres: server, session: splice(inner, backend) };
+  close = () => {
+    for (const socket of [client, inner, server, backend]) socket.destroy();
+    front.close();
+    postgres.close();
+  };
+});
+afterEach(async () => {
+  close();
+  await rm(folder, { recursive: true });
+});
+
+/** Everything until the other side ends; iterating would close the socket as well. */
+const read = async (socket: Socket): Promise<string> => {
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  await once(socket, 'end');
+  return text;
+};
+
+test('an end of the client is passed on as an end, and what Postgres still says arrives', async () => {
+  ends.client.end('last words');
+  expect(await read(ends.postgres)).toBe('last words');
+  ends.postgres.end('an answer');
+  expect(await read(ends.client)).toBe('an answer');
+  expect(await ends.session).toEqual({ ended: 'client', bytesIn: 10, bytesOut: 9 });
+});
+
+test('an end of Postgres ends the client after its last bytes', async () => {
+  ends.postgres.end('x'.repeat(500_000));
+  expect(await read(ends.client)).toHaveLength(500_000);
+  ends.client.end();
+  expect(await ends.session).toMatchObject({ ended: 'postgres', bytesOut: 500_000 });
+});
+
+test('a client that breaks off closes Postgres at once', async () => {
+  ends.client.write('hello');
+  await once(ends.postgres, 'data');
+  ends.client.resetAndDestroy();
+  expect(await ends.session).toMatchObject({ ended: 'client_broken', bytesIn: 5 });
+});
+
+test('a client that stays after Postgres has gone is closed within seconds', async () => {
+  ends.client.resume();
+  ends.postgres.destroy();
+  const begun = performance.now();
+  expect(await ends.session).toMatchObject({ ended: 'postgres' });
+  expect(performance.now() - begun).toBeGreaterThan(4_900);
+}, 10_000);
