@@ -5,11 +5,11 @@
  */
 import type { Logger } from '../lib/log.ts';
 import { AppError, codeOf } from '../model/errors.ts';
-import { STARTING_MS_MAX } from '../model/limits.ts';
+import { STARTING_MS_MAX, VACANT_FLOOR_PER_HOST } from '../model/limits.ts';
 import type { SizeName } from '../model/sizes.ts';
 import type { Address, Incarnation, StartRequest } from '../model/wire.ts';
 import { databaseCreateUndo } from '../db/hot/database-create.ts';
-import { databaseFind, type DatabaseRow } from '../db/hot/database-find.ts';
+import { databaseFind, databaseGet, type DatabaseRow } from '../db/hot/database-find.ts';
 import { databaseHeld } from '../db/hot/database-held.ts';
 import { databaseRaise } from '../db/hot/database-raise.ts';
 import { databaseRunning } from '../db/hot/database-running.ts';
@@ -215,9 +215,11 @@ export async function attemptStart(deps: StartDeps, call: StartCall): Promise<St
     if (again !== undefined) return attachClaimed(deps, call, again);
   }
   const hosts = deps.fleet.liveHosts(deps.now());
-  const claim = await databaseStart(deps.hot, database, hosts, STARTING_MS_MAX, force);
+  const floor =
+    call.request.priority === 'maintenance' ? VACANT_FLOOR_PER_HOST * hosts.length : null;
+  const claim = await databaseStart(deps.hot, database, hosts, STARTING_MS_MAX, force, floor);
   if (claim !== undefined) return attachClaimed(deps, call, claim);
-  const row = await databaseFind(deps.hot, database);
-  if (row === undefined) throw new AppError('database_not_found');
+  const row = await databaseGet(deps.hot, database);
+  if (floor !== null && row.state === 'suspended') throw new AppError('below_floor');
   return followRow(deps, call, row);
 }

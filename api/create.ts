@@ -4,15 +4,15 @@
  */
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Logger } from '../lib/log.ts';
-import { SALT_BYTES, makeVerifier } from '../lib/verifier.ts';
+import { makePassword, withPassword } from '../lib/verifier.ts';
 import { AppError, codeOf } from '../model/errors.ts';
 import { DATABASE_ID_BYTES, OWNER_ROLE, databaseIdOf } from '../model/ids.ts';
 import type { NewIdentity } from '../model/identity.ts';
-import { SCRAM_ITERATIONS, STARTING_MS_MAX } from '../model/limits.ts';
+import { STARTING_MS_MAX } from '../model/limits.ts';
 import type { CreateAnswer, CreateRequest, Incarnation } from '../model/wire.ts';
 import { databaseCreate, databaseCreateUndo, type CreateClaim } from '../db/hot/database-create.ts';
 import { databaseRunning } from '../db/hot/database-running.ts';
-import { isUniqueViolation, type Hot } from '../db/hot/pool.ts';
+import { isDuplicateOf, type Hot } from '../db/hot/pool.ts';
 import type { Agents } from './agents.ts';
 import type { Fleet } from './fleet.ts';
 
@@ -35,7 +35,6 @@ export interface CreateCall {
 
 /** Tries on other slots or hosts before the create is refused. */
 const TRIES = 4;
-const PASSWORD_BYTES = 18;
 
 /** With a key the id follows from it, so that a repeat can not make a second database. */
 function newId(deps: CreateDeps, tenant: string, key: string | undefined): string {
@@ -53,7 +52,7 @@ async function claim(deps: CreateDeps, identity: NewIdentity): Promise<CreateCla
     if (claimed === undefined) throw new AppError('no_capacity');
     return claimed;
   } catch (error) {
-    if (isUniqueViolation(error))
+    if (isDuplicateOf(error, 'database_pkey', 'assignment_pkey'))
       throw new AppError('already_created', { data: { id: identity.id }, cause: error });
     throw error;
   }
@@ -116,12 +115,12 @@ async function make(deps: CreateDeps, identity: NewIdentity, requestId: string):
  */
 export async function createDatabase(deps: CreateDeps, call: CreateCall): Promise<CreateAnswer> {
   const id = newId(deps, call.spec.tenant, call.key);
-  const password = randomBytes(PASSWORD_BYTES).toString('base64url');
-  const verifier = await makeVerifier(password, randomBytes(SALT_BYTES), SCRAM_ITERATIONS);
+  const password = makePassword();
+  const { roles } = await withPassword({ [OWNER_ROLE]: { verifiers: [] } }, OWNER_ROLE, password);
   const identity: NewIdentity = {
     ...call.spec,
     id,
-    roles: { [OWNER_ROLE]: { verifiers: [verifier] } },
+    roles,
     limits: {},
     created_at: new Date().toISOString(),
     deleted_at: null,

@@ -5,8 +5,8 @@
 import type { Logger } from '../lib/log.ts';
 import { AppError, codeOf } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
-import { databaseFind } from '../db/hot/database-find.ts';
-import { databaseDeletedFree, databaseIdentity } from '../db/hot/database-identity.ts';
+import { databaseGet } from '../db/hot/database-find.ts';
+import { databaseIdentity } from '../db/hot/database-identity.ts';
 import type { Hot } from '../db/hot/pool.ts';
 import type { Agents } from './agents.ts';
 import type { Fleet } from './fleet.ts';
@@ -20,9 +20,9 @@ export interface IdentityDeps {
 }
 
 /** Fields of the document that a caller may change. */
-export type Change = Partial<
-  Pick<Identity, 'idle_ms' | 'idle_sessions' | 'ignore' | 'allow' | 'tls' | 'labels' | 'deleted_at'>
->;
+export type Change = Partial<Omit<Identity, 'id' | 'tenant' | 'size' | 'directory' | 'version'>>;
+/** Made of the document as it is now, once more if somebody came between. */
+export type Changing = (current: Identity) => Change | Promise<Change>;
 
 const TRIES = 5;
 
@@ -38,12 +38,15 @@ function writerOf(deps: IdentityDeps, database: string): string {
 async function tryChange(
   deps: IdentityDeps,
   database: string,
-  change: Change,
+  changing: Changing,
   requestId: string,
 ): Promise<Identity | undefined> {
   const writer = writerOf(deps, database);
   const current = await deps.agents.identity(writer, database, requestId);
-  if (current.deleted_at !== null) throw new AppError('database_deleted');
+  const change = await changing(current);
+  // Only who takes it back may touch a tombstone.
+  if (current.deleted_at !== null && change.deleted_at !== null)
+    throw new AppError('database_deleted');
   const next = { ...current, ...change, version: current.version + 1 };
   try {
     await deps.agents.putIdentity(writer, next, current.version, requestId);
@@ -61,16 +64,13 @@ async function tryChange(
 export async function changeIdentity(
   deps: IdentityDeps,
   database: string,
-  change: Change,
+  changing: Changing,
   requestId: string,
-): Promise<Identity> {
-  if ((await databaseFind(deps.hot, database)) === undefined)
-    throw new AppError('database_not_found');
+): ReturnType<typeof databaseIdentity> {
+  await databaseGet(deps.hot, database);
   for (let tries = 0; tries < TRIES; tries++) {
-    const changed = await tryChange(deps, database, change, requestId);
-    if (changed === undefined) continue;
-    await databaseIdentity(deps.hot, changed);
-    return changed;
+    const changed = await tryChange(deps, database, changing, requestId);
+    if (changed !== undefined) return databaseIdentity(deps.hot, changed);
   }
   throw new AppError('identity_conflict');
 }
@@ -84,17 +84,14 @@ export async function deleteDatabase(
   database: string,
   requestId: string,
 ): Promise<string> {
-  const deletedAt = new Date().toISOString();
-  const { deleted_at } = await changeIdentity(deps, database, { deleted_at: deletedAt }, requestId);
-  const row = await databaseFind(deps.hot, database);
-  const running = deps.fleet.running(database);
-  const host = running?.host ?? row?.host ?? null;
-  if (host !== null) {
-    const epoch = running?.epoch ?? row?.epoch ?? 0;
+  const deleted_at = new Date().toISOString();
+  const assigned = await changeIdentity(deps, database, () => ({ deleted_at }), requestId);
+  const at = deps.fleet.running(database) ?? assigned;
+  if (at !== undefined) {
+    const { host, epoch } = at;
     await deps.agents.suspend(host, { database, epoch, if_idle: false }, requestId);
     deps.fleet.ended(database, epoch);
-    await databaseDeletedFree(deps.hot, database);
     deps.fleet.resync(host);
   }
-  return deleted_at ?? deletedAt;
+  return deleted_at;
 }

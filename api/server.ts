@@ -16,6 +16,7 @@ import { getRoute } from './routes/get-route.ts';
 import { patchDatabase } from './routes/patch-database.ts';
 import { postDatabases } from './routes/post-databases.ts';
 import { postEvents } from './routes/post-events.ts';
+import { postPassword, postUndelete } from './routes/post-identity.ts';
 import { postStart } from './routes/post-start.ts';
 import { postSuspend } from './routes/post-suspend.ts';
 import { postSync } from './routes/post-sync.ts';
@@ -26,6 +27,8 @@ export const ROUTES: readonly Route[] = [
   getDatabase,
   patchDatabase,
   deleteDatabaseRoute,
+  postPassword,
+  postUndelete,
   postStart,
   postSuspend,
   getRoute,

@@ -59,6 +59,10 @@ const running = (at: Started, cold_start: StartAnswer['cold_start']): StartAnswe
   cold_start,
 });
 
+/** Demand never joins a start of maintenance, which may be refused for demand's own sake. */
+const flightOf = ({ database, request }: StartCall): string =>
+  `${database} ${request.priority ?? 'demand'}`;
+
 export function createStarter(deps: StarterDeps): Starter {
   const flights = new Map<string, Promise<Started>>();
   let estimateMs = ESTIMATE_MS;
@@ -70,13 +74,13 @@ export function createStarter(deps: StarterDeps): Starter {
       estimateMs += ESTIMATE_WEIGHT * (deps.now() - begun - estimateMs);
       return started;
     } finally {
-      flights.delete(call.database);
+      flights.delete(flightOf(call));
     }
   }
 
   function begin(call: StartCall): Promise<Started> {
     const flight = measured(call);
-    flights.set(call.database, flight);
+    flights.set(flightOf(call), flight);
     // Whoever still waits hears of a failure; a flight that all have left must not end the process.
     flight.catch(() => undefined);
     return flight;
@@ -92,7 +96,7 @@ export function createStarter(deps: StarterDeps): Starter {
       const known = deps.fleet.running(call.database);
       if (known !== undefined && known.epoch > dead) return running(known, 'running');
       deps.fleet.ended(call.database, dead);
-      const existing = flights.get(call.database);
+      const existing = flights.get(flightOf(call));
       const flight = existing ?? begin(call);
       const cold_start = existing === undefined ? 'resume' : 'joined';
       if (call.request.wait === false)

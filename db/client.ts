@@ -55,7 +55,10 @@ export async function connect(
         rowMode: 'array',
         ...(params === undefined ? {} : { values: [...params] }),
       });
-      return { fields: result.fields.map((field) => field.name), rows: result.rows };
+      // Of several statements in one text, the last one's rows.
+      const last = Array.isArray(result) ? (result as (typeof result)[]).at(-1) : result;
+      if (last === undefined) return { fields: [], rows: [] };
+      return { fields: last.fields.map((field) => field.name), rows: last.rows };
     },
     end: () => client.end(),
   };

@@ -1,6 +1,5 @@
 /** read */
-import { AppError } from '../../model/errors.ts';
-import { databaseFind } from '../../db/hot/database-find.ts';
+import { databaseGet } from '../../db/hot/database-find.ts';
 import { databaseAnswer } from '../database-answer.ts';
 import { ok, route } from '../route.ts';
 
@@ -10,8 +9,6 @@ export const getDatabase = route({
   scopes: ['operator', 'create', 'cold'],
   summary: 'One database.',
   async handle(context, input) {
-    const row = await databaseFind(context.hot, input.params['id'] ?? '');
-    if (row === undefined) throw new AppError('database_not_found');
-    return ok(databaseAnswer(row));
+    return ok(databaseAnswer(await databaseGet(context.hot, input.params['id'] ?? '')));
   },
 });

@@ -1,7 +1,6 @@
 /** route */
-import { AppError } from '../../model/errors.ts';
 import type { RouteAnswer } from '../../model/wire.ts';
-import { databaseFind } from '../../db/hot/database-find.ts';
+import { databaseLive } from '../../db/hot/database-find.ts';
 import { ok, route } from '../route.ts';
 
 export const getRoute = route({
@@ -16,9 +15,7 @@ export const getRoute = route({
       const { epoch, address } = known;
       return ok({ state: 'running', epoch, address, stale: false } satisfies RouteAnswer);
     }
-    const row = await databaseFind(context.hot, id);
-    if (row === undefined) throw new AppError('database_not_found');
-    if (row.state === 'deleting') throw new AppError('database_deleted');
-    return ok({ state: 'suspended', epoch: row.epoch, stale: false } satisfies RouteAnswer);
+    const { epoch } = await databaseLive(context.hot, id);
+    return ok({ state: 'suspended', epoch, stale: false } satisfies RouteAnswer);
   },
 });

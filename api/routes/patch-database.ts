@@ -1,7 +1,6 @@
 /** change */
 import { z } from 'zod';
-import { AppError } from '../../model/errors.ts';
-import { databaseFind } from '../../db/hot/database-find.ts';
+import { databaseGet } from '../../db/hot/database-find.ts';
 import { databaseAnswer } from '../database-answer.ts';
 import { changeIdentity, type Change } from '../identity.ts';
 import { ok, route } from '../route.ts';
@@ -17,9 +16,7 @@ export const patchDatabase = route({
   body,
   async handle(context, input) {
     const id = input.params['id'] ?? '';
-    await changeIdentity(context, id, input.body as Change, input.requestId);
-    const row = await databaseFind(context.hot, id);
-    if (row === undefined) throw new AppError('database_not_found');
-    return ok(databaseAnswer(row));
+    await changeIdentity(context, id, () => input.body as Change, input.requestId);
+    return ok(databaseAnswer(await databaseGet(context.hot, id)));
   },
 });

@@ -1,4 +1,5 @@
 /** One database with its assignment, as the index knows it now. */
+import { AppError } from '../../model/errors.ts';
 import type { Identity } from '../../model/identity.ts';
 import type { SizeName } from '../../model/sizes.ts';
 import type { DatabaseState } from '../../model/state.ts';
@@ -42,4 +43,18 @@ export interface DatabaseRow {
 export async function databaseFind(hot: Hot, id: string): Promise<DatabaseRow | undefined> {
   const rows = await hot.quick<DatabaseRow>(statement, [id]);
   return rows[0];
+}
+
+/** @throws AppError `database_not_found` */
+export async function databaseGet(hot: Hot, id: string): Promise<DatabaseRow> {
+  const row = await databaseFind(hot, id);
+  if (row === undefined) throw new AppError('database_not_found');
+  return row;
+}
+
+/** @throws AppError `database_not_found`, `database_deleted` */
+export async function databaseLive(hot: Hot, id: string): Promise<DatabaseRow> {
+  const row = await databaseGet(hot, id);
+  if (row.state === 'deleting') throw new AppError('database_deleted');
+  return row;
 }

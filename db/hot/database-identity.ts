@@ -1,4 +1,8 @@
-/** Takes over what the identity document says, if it is newer than what is known; and the tombstone. */
+/**
+ * Takes over what the identity document says, if it is newer than what is known; and the tombstone,
+ * also when it was taken back. A tombstone ends the assignment: the next report of its host says
+ * what the slot holds.
+ */
 import type { Identity } from '../../model/identity.ts';
 import type { Hot } from './pool.ts';
 
@@ -6,41 +10,36 @@ const statement = {
   name: 'database-identity',
   text: `
 with d as (
-  update database
-     set identity = $2::jsonb, identity_version = $3,
-         state = case when $4::timestamptz is null then state else 'deleting' end,
-         deleted_at = $4
-   where id = $1 and identity_version < $3
-  returning id, tenant, size, epoch, deleted_at
+  update database d
+     set identity = $2::jsonb, identity_version = $3, deleted_at = $4,
+         state = case when $4::timestamptz is not null then 'deleting'
+                      when d.state = 'deleting' then 'suspended' else d.state end
+    from database o
+   where d.id = $1 and d.identity_version < $3 and o.id = d.id
+  returning d.id, d.tenant, d.size, d.epoch, d.deleted_at, o.deleted_at as was_deleted_at
+), a as (
+  delete from assignment a using d where a.database_id = d.id and d.deleted_at is not null
+  returning a.host_id as host, a.epoch
+), h as (
+  insert into resync select host from a
+), n as (
+  insert into event (host_id, boot, seq, kind, at, database_id, tenant, epoch, size)
+  select 'hot', 0, nextval('event_hot_seq'),
+         case when deleted_at is not null then 'database_deleted'
+              when was_deleted_at is not null then 'database_undeleted'
+              else 'database_changed' end,
+         now(), id, tenant, epoch, size
+    from d
 )
-insert into event (host_id, boot, seq, kind, at, database_id, tenant, epoch, size)
-select 'hot', 0, nextval('event_hot_seq'),
-       case when deleted_at is null then 'database_changed' else 'database_deleted' end,
-       now(), id, tenant, epoch, size
-  from d`,
+select host, epoch from a`,
 };
 
-export async function databaseIdentity(hot: Hot, identity: Identity): Promise<void> {
-  await hot.durable(statement, [
-    identity.id,
-    JSON.stringify(identity),
-    identity.version,
-    identity.deleted_at,
-  ]);
-}
-
-const free = {
-  name: 'database-deleted-free',
-  text: `
-with a as (
-  delete from assignment a using database d
-   where a.database_id = $1 and d.id = a.database_id and d.state = 'deleting'
-  returning a.size, a.host_id, a.slot
-)
-insert into resync select host_id from a`,
-};
-
-/** What ran of a deleted database has been ended. */
-export async function databaseDeletedFree(hot: Hot, database: string): Promise<void> {
-  await hot.durable(free, [database]);
+/** @returns where a deleted database was assigned. */
+export async function databaseIdentity(
+  hot: Hot,
+  identity: Identity,
+): Promise<{ readonly host: string; readonly epoch: number } | undefined> {
+  const { id, version, deleted_at } = identity;
+  const values = [id, JSON.stringify(identity), version, deleted_at];
+  return (await hot.durable<{ host: string; epoch: number }>(statement, values))[0];
 }

@@ -17,6 +17,7 @@ with e as (
      set epoch = epoch + 1, state = 'starting'
    where id = $1
      and (state = 'suspended' or (state = 'broken' and ($4 or retry_at <= now())))
+     and case when $5::integer is null then true else above_floor(size, $2, $5) end
   returning id, epoch, size, last_host
 ), h as materialized (
   select u.host_id, row_number() over (order by (u.host_id = e.last_host) desc nulls last, u.n) as n
@@ -31,7 +32,7 @@ with e as (
    limit 1
 ), w as materialized (
   select s.host_id, s.size, s.slot
-    from (select host_id from h where not exists (select from v) order by n) h
+    from (select host_id from h where $5 is null and not exists (select from v) order by n) h
     cross join lateral (
       select x.host_id, x.size, x.slot from slot_warm x
        where x.size = (select size from e) and x.host_id = h.host_id
@@ -66,14 +67,20 @@ export interface StartClaim {
   readonly evicts: boolean | null;
 }
 
-/** @returns undefined if the database was not there to be started: someone else was first. */
+/**
+ * @param floor of maintenance: it claims only while more slots are vacant, and evicts nothing.
+ * @returns undefined if the database was not there to be started: someone else was first, or nothing
+ * is to be had above the floor.
+ */
 export async function databaseStart(
   hot: Hot,
   database: string,
   hosts: readonly string[],
   deadlineMs: number,
   force: boolean,
+  floor: number | null = null,
 ): Promise<StartClaim | undefined> {
-  const rows = await hot.quick<StartClaim>(statement, [database, hosts, deadlineMs, force]);
+  const values = [database, hosts, deadlineMs, force, floor];
+  const rows = await hot.quick<StartClaim>(statement, values);
   return rows[0];
 }

@@ -32,8 +32,13 @@ function isUnavailable(error: unknown): boolean {
   );
 }
 
-export function isUniqueViolation(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.code === '23505';
+/** True if a row with the primary key of one of these constraints was there already. */
+export function isDuplicateOf(error: unknown, ...constraints: readonly string[]): boolean {
+  return (
+    error instanceof pg.DatabaseError &&
+    error.code === '23505' &&
+    constraints.includes(error.constraint ?? '')
+  );
 }
 
 export interface HotOptions {

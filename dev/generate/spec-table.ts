@@ -1,6 +1,6 @@
 /** Writes the table of docs/spec.md, states × inputs, from the state machine. */
 import { STATES } from '../../model/state.ts';
-import { INPUTS, transition, type Cell, type Input } from '../../model/transitions.ts';
+import { INPUTS, UNDATED, transition, type Cell, type Input } from '../../model/transitions.ts';
 import { markdownTable, replaceBetween } from './document.ts';
 
 const NOTHING = '–';
@@ -21,8 +21,7 @@ const table = (current: boolean, inputs: readonly Input[]): string =>
 
 const hasEffect = (input: Input): boolean =>
   STATES.some((state) => textOf(transition(state, input, false)) !== NOTHING);
-/** `start`, `delete` and `deadline` carry no epoch, so that age is nothing to them. */
-const dated = INPUTS.filter((input) => !['start', 'delete', 'deadline'].includes(input));
+const dated = INPUTS.filter((input) => !UNDATED.includes(input));
 const idle = dated.filter((input) => !hasEffect(input)).map((input) => `\`${input}\``);
 
 replaceBetween('docs/spec.md', 'current', table(true, INPUTS));

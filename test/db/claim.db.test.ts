@@ -4,7 +4,7 @@ import { databaseCreate, databaseCreateUndo } from '../../db/hot/database-create
 import { databaseStart } from '../../db/hot/database-start.ts';
 import { databaseStartFailed } from '../../db/hot/database-start-failed.ts';
 import { hostSync } from '../../db/hot/host-sync.ts';
-import { isUniqueViolation, type Hot } from '../../db/hot/pool.ts';
+import { isDuplicateOf, type Hot } from '../../db/hot/pool.ts';
 import type { SlotReport } from '../../model/wire.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {
@@ -127,7 +127,7 @@ describe('a create', () => {
     await sync([]);
     await create(1);
     const error: unknown = await create(1).catch((thrown: unknown) => thrown);
-    expect(isUniqueViolation(error)).toBe(true);
+    expect(isDuplicateOf(error, 'database_pkey', 'assignment_pkey')).toBe(true);
     expect(await count('slot_vacant')).toBe(7);
   });
 

@@ -1,5 +1,6 @@
 /** What a host's report may change in the index, and what it may not (docs/spec.md, invariants). */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { connect } from '../../db/client.ts';
 import { databaseHeld } from '../../db/hot/database-held.ts';
 import { databaseRaise } from '../../db/hot/database-raise.ts';
 import { databaseRunning } from '../../db/hot/database-running.ts';
@@ -45,6 +46,16 @@ const vacant = async (): Promise<number[]> =>
   (await run<{ slot: number }>(hot, 'select slot from slot_vacant order by slot')).map(
     (row) => row.slot,
   );
+
+/** Until some session waits for another one. */
+async function waitForLock(): Promise<void> {
+  const text = `select count(*) as n from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`;
+  for (;;) {
+    const [row] = await run<{ n: number }>(hot, text);
+    if ((row?.n ?? 0) > 0) return;
+  }
+}
 
 describe('a sync', () => {
   it('is dropped whole if its version is not newer', async () => {
@@ -106,6 +117,36 @@ describe('a sync', () => {
     expect(await stateOf(hot, id)).toEqual({ state: 'suspended', epoch: 4 });
     expect(await stateOf(hot, other)).toEqual({ state: 'running', epoch: 6 });
     expect(await slotsInTwoPlaces(hot)).toBe(0);
+  });
+
+  it('that waited for a claim of a slot does not list that slot as vacant', async () => {
+    await hostSync(hot, reportOf(1, [], 1));
+    await givenDatabase(hot, { id, state: 'suspended', epoch: 1, slot: 1 });
+    const claimer = await connect(database.url);
+    await claimer.query('begin');
+    // What a claim does, up to its commit.
+    await claimer.query(`delete from slot_vacant where slot = 1`);
+    await claimer.query(
+      `insert into assignment (database_id, host_id, size, slot, epoch) values ($1, $2, 'small', 1, 2)`,
+      [id, HOST],
+    );
+    await claimer.query(`update database set state = 'starting', epoch = 2 where id = $1`, [id]);
+    const syncing = hostSync(hot, reportOf(2, [], 1));
+    await waitForLock();
+    await claimer.query('commit');
+    await syncing;
+    await claimer.end();
+    expect(await vacant()).toEqual([]);
+    expect(await slotsInTwoPlaces(hot)).toBe(0);
+  });
+
+  it('corrects the slot of a database that runs in another one than the index believes', async () => {
+    await givenDatabase(hot, { id, state: 'running', epoch: 2, slot: 3 });
+    await hostSync(hot, reportOf(9, [runningSlot(id, 2, 1)]));
+    expect(await stateOf(hot, id)).toEqual({ state: 'running', epoch: 2 });
+    const rows = await run<{ slot: number }>(hot, 'select slot from assignment');
+    expect(rows).toEqual([{ slot: 1 }]);
+    expect(await vacant()).toEqual([2, 3, 4, 5, 6, 7, 8]);
   });
 
   it('lists no slot as vacant that a warm Postgres fills', async () => {

@@ -55,6 +55,9 @@ async function start(id: string, stale: number | null): Promise<void> {
   if (row?.state === 'suspending') await databaseStartAgain(hot, id, null, 30_000);
 }
 
+const document = (id: string, deleted_at: string | null) =>
+  databaseIdentity(hot, { ...identityOf(id), directory: DIRECTORY, version: 2, deleted_at });
+
 const DRIVES: Readonly<Record<Input, Drive>> = {
   start: (id) => start(id, null),
   start_stale: (id, epoch) => start(id, epoch),
@@ -73,13 +76,8 @@ const DRIVES: Readonly<Record<Input, Drive>> = {
     );
     await assignmentSweep(hot);
   },
-  delete: (id) =>
-    databaseIdentity(hot, {
-      ...identityOf(id),
-      directory: DIRECTORY,
-      version: 2,
-      deleted_at: '2026-11-23T00:00:00.000Z',
-    }),
+  delete: (id) => document(id, '2026-11-23T00:00:00.000Z'),
+  undelete: (id) => document(id, null),
 };
 
 async function clear(): Promise<void> {

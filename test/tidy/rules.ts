@@ -35,10 +35,11 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   // The only folder that talks to a Temporal server.
   workers: {
     own: ['model', 'lib', 'db/cold', 'activities'],
-    packages: ['@temporalio/client', '@temporalio/common', '@temporalio/worker'],
+    packages: ['@temporalio/client', '@temporalio/common', '@temporalio/worker', 'prom-client'],
   },
   console: { own: ['model', 'lib', 'db/cold'], packages: ['express', 'zod'] },
   dev: { own: ['model', 'lib', 'db', 'api', 'host', 'proxy', 'bench'], packages: [] },
+  'dev/generate': { own: ['model', 'lib', 'db', 'api', 'host', 'dev'], packages: ['zod'] },
   bench: { own: ['model', 'lib', 'db', 'api', 'host', 'proxy', 'dev'], packages: [] },
 };
 

@@ -76,7 +76,14 @@ begin
        and (d.last_host is distinct from the_host
             or (d.said_boot, d.said_version) < (the_boot, the_version))
        and ((d.state in ('suspended', 'starting', 'broken') and r.epoch >= d.epoch)
-            or (d.state in ('running', 'suspending') and r.epoch > d.epoch))
+            or (d.state in ('running', 'suspending') and r.epoch > d.epoch)
+            -- The same run in another slot than the index believes: an attach that the agent had
+            -- answered before, or a restart in place, was taken for the claim of a new slot.
+            or (d.state = 'running' and r.epoch = d.epoch
+                and not exists (
+                  select from assignment a
+                  where a.database_id = d.id and a.host_id = the_host
+                    and a.size = r.size and a.slot = r.slot)))
     returning d.id, r.size, r.slot, r.epoch, r.socket, r.port
   )
   insert into assignment (database_id, host_id, size, slot, epoch, boot, version, socket, port)
@@ -119,6 +126,15 @@ begin
        select from assignment a
        where a.host_id = the_host and a.size = r.size and a.slot = r.slot)
   on conflict (size, host_id, slot) do update set directory = excluded.directory;
+
+  -- An insert above may have waited for a claim of that very slot, and then looked at assignments
+  -- as they were before it: this statement sees them as they are now, and nobody has seen our rows.
+  delete from slot_vacant v using assignment a
+   where v.host_id = the_host
+     and a.host_id = v.host_id and a.size = v.size and a.slot = v.slot;
+  delete from slot_warm w using assignment a
+   where w.host_id = the_host
+     and a.host_id = w.host_id and a.size = w.size and a.slot = w.slot;
   return true;
 end
 $$;

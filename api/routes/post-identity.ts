@@ -1,0 +1,36 @@
+/** password and undelete: changes of the identity document alone, which wake nothing */
+import { z } from 'zod';
+import { makePassword, withPassword } from '../../lib/verifier.ts';
+import type { Identity } from '../../model/identity.ts';
+import type { PasswordAnswer } from '../../model/wire.ts';
+import { changeIdentity } from '../identity.ts';
+import { ok, route } from '../route.ts';
+
+const body = z.strictObject({ role: z.string(), phase: z.enum(['add', 'revoke']) });
+
+export const postPassword = route({
+  method: 'post',
+  path: '/v1/databases/:id/password',
+  scopes: ['operator', 'cold'],
+  summary: 'Add a new password beside the one in use, or revoke all but the newest.',
+  body,
+  async handle(context, { params, body: { role, phase }, requestId }) {
+    const id = params['id'] ?? '';
+    const password = phase === 'add' ? makePassword() : undefined;
+    const changing = ({ roles }: Identity) => withPassword(roles, role, password);
+    await changeIdentity(context, id, changing, requestId);
+    return ok({ id, role, password } satisfies PasswordAnswer);
+  },
+});
+
+export const postUndelete = route({
+  method: 'post',
+  path: '/v1/databases/:id/undelete',
+  scopes: ['operator', 'cold'],
+  summary: 'Take a delete back while the data are there. The database is asleep then.',
+  async handle(context, { params, requestId }) {
+    const id = params['id'] ?? '';
+    await changeIdentity(context, id, () => ({ deleted_at: null }), requestId);
+    return ok({ id });
+  },
+});

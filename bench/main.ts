@@ -1,0 +1,34 @@
+/** `npm run bench -- <name> [--times N] [--json FILE]`: one bench, on a stack of its own. */
+import { createLogger } from '../lib/log.ts';
+import { ConfigError } from '../lib/config-error.ts';
+import { installShutdown, runMain } from '../lib/shutdown.ts';
+import { burst } from './burst.ts';
+import { lineOf, readBenchArguments, writeSamples, type Bench } from './harness.ts';
+import { wake } from './wake.ts';
+
+const BENCHES: readonly Bench[] = [wake, burst];
+const STOP_MS_MAX = 15_000;
+
+runMain('bench', async () => {
+  const { name, json, times } = readBenchArguments(process.argv.slice(2));
+  const bench = BENCHES.find((candidate) => candidate.name === name);
+  if (bench === undefined) {
+    const known = BENCHES.map((one) => `${one.name} (${one.what})`).join(', ');
+    throw new ConfigError(
+      `usage: npm run bench -- <name> [--times N] [--json FILE]; names: ${known}`,
+    );
+  }
+  const aborter = new AbortController();
+  const shutdown = installShutdown(createLogger('bench', 'warn'), STOP_MS_MAX);
+  const write = (text: string): void => void process.stdout.write(`${text}\n`);
+  const running = bench.run({ times, say: write, signal: aborter.signal });
+  shutdown.onStop('bench', async () => {
+    aborter.abort();
+    await running.catch(() => undefined);
+  });
+  const result = await running;
+  if (json !== undefined) await writeSamples(json, bench.name, result);
+  if (result.broken !== undefined) write(`not as it must be: ${result.broken}`);
+  write(lineOf(bench.name, result.figures));
+  await shutdown.stop('done', result.broken === undefined ? 0 : 1);
+});

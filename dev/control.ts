@@ -1,0 +1,76 @@
+/** The two control Postgres servers, hot and cold: made once, migrated at every start. */
+import { closeSync } from 'node:fs';
+import { join } from 'node:path';
+import { migrateCold, migrateHot, setRolePassword } from '../db/migrate.ts';
+import { initControl, spawnControl, type SpawnControlOptions } from '../host/control.ts';
+import { findUser, isRoot } from '../host/prepare.ts';
+import { controlUrl, type Plan } from './commands.ts';
+import { openLog } from './logs.ts';
+import type { Startable, Supervisor } from './supervisor.ts';
+
+export type ControlName = 'hot' | 'cold';
+
+const SETTINGS: Readonly<Record<ControlName, Readonly<Record<string, string>>>> = {
+  hot: { max_connections: '60', shared_buffers: '64MB' },
+  cold: { max_connections: '60', shared_buffers: '32MB' },
+};
+
+async function spawnOptions(plan: Plan, name: ControlName): Promise<SpawnControlOptions> {
+  const key = 'PILOTLIGHT_SERVICE_USER';
+  const user = isRoot() ? await findUser(plan.serviceUser, key) : undefined;
+  return {
+    pg: { folder: plan.pg },
+    data: join(plan.home.state, name),
+    port: plan.ports[name],
+    logFile: plan.home.file(`logs/${name}.log`),
+    settings: SETTINGS[name],
+    ...(user === undefined ? {} : { user }),
+  };
+}
+
+/** Resolves once the server of the first spawn is ready; later spawns are the supervisor's. */
+function controlCommand(options: SpawnControlOptions, name: ControlName) {
+  let ready: Promise<void> = Promise.resolve();
+  const command: Startable = {
+    name,
+    logFile: options.logFile,
+    spec: JSON.stringify([options.pg.folder, options.data, options.port]),
+    async spawn() {
+      closeSync(openLog(options.logFile));
+      const server = await spawnControl(options);
+      ready = server.ready;
+      return server.child;
+    },
+  };
+  return { command, ready: () => ready };
+}
+
+/**
+ * Makes, starts and migrates a control server.
+ * @throws ConfigError with Postgres' own sentence if it does not start.
+ */
+export async function startControl(
+  plan: Plan,
+  supervisor: Supervisor,
+  name: ControlName,
+): Promise<void> {
+  const options = await spawnOptions(plan, name);
+  await initControl({
+    pg: options.pg,
+    data: options.data,
+    superuserPassword: plan.secrets[`${name}_superuser_password`],
+    ...(options.user === undefined ? {} : { user: options.user }),
+  });
+  const { command, ready } = controlCommand(options, name);
+  await supervisor.start(command);
+  await ready();
+  const url = controlUrl(plan, name);
+  if (name === 'hot') {
+    await migrateHot(url);
+    await setRolePassword(url, 'pilotlight_api', plan.secrets.hot_api_password);
+    await setRolePassword(url, 'pilotlight_cold', plan.secrets.hot_cold_password);
+  } else {
+    await migrateCold(url);
+    await setRolePassword(url, 'pilotlight_worker', plan.secrets.cold_worker_password);
+  }
+}

@@ -1,0 +1,105 @@
+/** What a stack is started with: the caller's wishes, and the plan that follows from them. */
+import { spawn } from 'node:child_process';
+import { findFlock } from '../host/lock.ts';
+import { isRoot, resolvePostgres } from '../host/prepare.ts';
+import { readConfig } from '../lib/config.ts';
+import { ConfigError } from '../lib/config-error.ts';
+import type { Plan } from './commands.ts';
+import type { Home } from './home.ts';
+import { HOSTS_MAX, portsFrom } from './ports.ts';
+import { loadSecrets } from './secrets.ts';
+
+/** The embedded stack is for one machine, so nothing of it listens to others. */
+export const BIND = '127.0.0.1';
+
+export interface StackOptions {
+  /** Folder of the home; relative to the working folder. */
+  readonly home: string;
+  readonly portBase: number;
+  /** Default 2. */
+  readonly hosts?: number;
+  /** Provide the demo database; default false. */
+  readonly demo?: boolean;
+  /** Warm slots per host that the built-in refill keeps; 0 = no refill. Default 2. */
+  readonly warm?: number;
+  /** `auto`: Temporal and the workers, in the background after the hot path. Default `off`. */
+  readonly management?: 'auto' | 'off';
+  /** Each host in PID and IPC namespaces of its own. Root only; default false. */
+  readonly namespaces?: boolean;
+  /** `off` only to show what the lock prevents. Default `on`. */
+  readonly lock?: 'on' | 'off';
+  /** The home is removed by stop(), or when this process ends in any way. Default false. */
+  readonly temporary?: boolean;
+  /** Overrides of settings that are handed to every process, by key of lib/config.ts. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Gets a line for people about every step, and about every process that ended unasked. */
+  readonly say: (line: string) => void;
+  /** Aborted when the start shall be given up. */
+  readonly signal?: AbortSignal;
+  /** Called when the home has been removed and everything has been ended. */
+  readonly onGone?: () => void;
+}
+
+/** Settings of this process that its children share. */
+function sharedSettings(): { settings: Record<string, string>; serviceUser: string } {
+  const config = readConfig([
+    'PILOTLIGHT_LOG_LEVEL',
+    'PILOTLIGHT_PROXY_USER',
+    'PILOTLIGHT_SERVICE_USER',
+    'PILOTLIGHT_HOLD_MS',
+    'PILOTLIGHT_SLOTS',
+  ]);
+  const slots = Object.entries(config.PILOTLIGHT_SLOTS).map(([size, n]) => `${size}=${n}`);
+  return {
+    serviceUser: config.PILOTLIGHT_SERVICE_USER,
+    settings: {
+      PILOTLIGHT_LOG_LEVEL: config.PILOTLIGHT_LOG_LEVEL,
+      PILOTLIGHT_PROXY_USER: config.PILOTLIGHT_PROXY_USER,
+      PILOTLIGHT_SERVICE_USER: config.PILOTLIGHT_SERVICE_USER,
+      PILOTLIGHT_HOLD_MS: String(config.PILOTLIGHT_HOLD_MS),
+      PILOTLIGHT_SLOTS: slots.join(','),
+    },
+  };
+}
+
+function canUnshare(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const child = spawn('unshare', ['--pid', '--ipc', '--mount-proc', '--fork', 'true'], {
+      stdio: 'ignore',
+    });
+    child.once('error', () => resolve(false));
+    child.once('exit', (code) => resolve(code === 0));
+  });
+}
+
+/** @throws ConfigError with one sentence on what is missing. */
+export async function checkMachine(options: StackOptions): Promise<void> {
+  const hosts = options.hosts ?? 2;
+  if (hosts < 1 || hosts > HOSTS_MAX)
+    throw new ConfigError(`a stack has 1 to ${HOSTS_MAX} hosts, not ${hosts}`);
+  await findFlock();
+  if (options.namespaces !== true) return;
+  if (!isRoot()) throw new ConfigError('PILOTLIGHT_NAMESPACES=on needs root');
+  if (!(await canUnshare()))
+    throw new ConfigError('PILOTLIGHT_NAMESPACES=on needs unshare(1) and the right to use it');
+}
+
+/** @throws ConfigError without a Postgres, or when the secrets can not be read. */
+export async function makePlan(home: Home, options: StackOptions): Promise<Plan> {
+  const [secrets, pg] = await Promise.all([
+    loadSecrets(home.file('secrets.json')),
+    resolvePostgres(home.state),
+  ]);
+  const { settings, serviceUser } = sharedSettings();
+  return {
+    home,
+    ports: portsFrom(options.portBase, options.hosts ?? 2),
+    secrets,
+    bind: BIND,
+    pg: pg.folder,
+    namespaces: options.namespaces ?? false,
+    lock: options.lock ?? 'on',
+    serviceUser,
+    settings: { ...settings, ...options.settings },
+  };
+}

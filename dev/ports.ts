@@ -1,0 +1,118 @@
+/** Which port belongs to whom, counted from PILOTLIGHT_PORT_BASE, and whether they are free. */
+import { createServer } from 'node:net';
+import { ConfigError } from '../lib/config-error.ts';
+import { errnoOf } from '../lib/files.ts';
+
+const OFFSETS = {
+  proxy: 0,
+  api: 1,
+  proxyHealth: 3,
+  hot: 21,
+  cold: 22,
+  temporal: 31,
+  temporalUi: 32,
+  workerHealth: 33,
+  workerMetrics: 34,
+} as const;
+const FIRST_HOST_OFFSET = 11;
+/** Offsets 11 to 19; 21 is hot Postgres'. */
+export const HOSTS_MAX = 9;
+/** One more than the highest offset in use, with room for what comes later. */
+export const PORTS_SPAN = 50;
+
+export interface Ports {
+  readonly proxy: number;
+  readonly api: number;
+  readonly proxyHealth: number;
+  readonly hot: number;
+  readonly cold: number;
+  /** Temporal's gRPC and its UI. */
+  readonly temporal: number;
+  readonly temporalUi: number;
+  /** The worker's own HTTP, and the metrics of Temporal's SDK in it. */
+  readonly workerHealth: number;
+  readonly workerMetrics: number;
+  /** Of host-1, host-2, … */
+  readonly hosts: readonly number[];
+}
+
+export function portsFrom(base: number, hosts: number): Ports {
+  return {
+    proxy: base + OFFSETS.proxy,
+    api: base + OFFSETS.api,
+    proxyHealth: base + OFFSETS.proxyHealth,
+    hot: base + OFFSETS.hot,
+    cold: base + OFFSETS.cold,
+    temporal: base + OFFSETS.temporal,
+    temporalUi: base + OFFSETS.temporalUi,
+    workerHealth: base + OFFSETS.workerHealth,
+    workerMetrics: base + OFFSETS.workerMetrics,
+    hosts: Array.from({ length: hosts }, (_, i) => base + FIRST_HOST_OFFSET + i),
+  };
+}
+
+/** What management needs besides: it looks for itself, so that the hot path starts without them. */
+export const managementPorts = (ports: Ports): readonly number[] => [
+  ports.temporal,
+  ports.temporalUi,
+  ports.workerHealth,
+  ports.workerMetrics,
+];
+
+export const hotPorts = (ports: Ports): readonly number[] => [
+  ports.proxy,
+  ports.api,
+  ports.proxyHealth,
+  ...ports.hosts,
+  ports.hot,
+  ports.cold,
+];
+
+export const allPorts = (ports: Ports): readonly number[] => [
+  ...hotPorts(ports),
+  ...managementPorts(ports),
+];
+
+/** @returns undefined if the port is free, else the errno of trying to listen on it. */
+async function probe(port: number, bind: string): Promise<string | undefined> {
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, bind, resolve);
+    });
+    await new Promise((resolve) => server.close(resolve));
+    return undefined;
+  } catch (error) {
+    return errnoOf(error) ?? String(error);
+  }
+}
+
+/** @throws ConfigError naming the first port that can not be had, and what to do. */
+export async function checkPorts(wanted: readonly number[], bind: string): Promise<void> {
+  const answers = await Promise.all(wanted.map((port) => probe(port, bind)));
+  for (const [i, errno] of answers.entries()) {
+    if (errno === undefined) continue;
+    const why =
+      errno === 'EADDRINUSE' ? 'is taken by another program' : `can not be had (${errno})`;
+    throw new ConfigError(
+      `port ${wanted[i]} on ${bind} ${why}; set PILOTLIGHT_PORT_BASE to start the ports elsewhere`,
+    );
+  }
+}
+
+/** Ports for a temporary stack: below the range from which the kernel takes ports of clients. */
+const TEMPORARY_MIN = 20_000;
+const TEMPORARY_MAX = 32_000;
+
+/** Finds a base whose ports are all free now. @throws ConfigError after 20 tries. */
+export async function findPortBase(hosts: number, bind: string): Promise<number> {
+  const steps = (TEMPORARY_MAX - TEMPORARY_MIN) / PORTS_SPAN;
+  for (let tries = 0; tries < 20; tries++) {
+    const base = TEMPORARY_MIN + Math.floor(Math.random() * steps) * PORTS_SPAN;
+    const ports = portsFrom(base, hosts);
+    const answers = await Promise.all(allPorts(ports).map((port) => probe(port, bind)));
+    if (answers.every((errno) => errno === undefined)) return base;
+  }
+  throw new ConfigError(`no free ports were found from ${TEMPORARY_MIN} to ${TEMPORARY_MAX}`);
+}

@@ -1,0 +1,64 @@
+/** The fleet's secrets: made once per home, kept in a file that only its owner reads. */
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { ConfigError } from '../lib/config-error.ts';
+import { isMissing, replaceFile } from '../lib/files.ts';
+import { hashToken } from '../lib/tokens.ts';
+
+/** Who calls the api, each with a token of its own. */
+const API_SCOPES = ['proxy', 'host', 'operator', 'create', 'cold'] as const;
+/** Who calls host agents. */
+const AGENT_SCOPES = ['api', 'operator'] as const;
+
+const NAMES = [
+  'fleet',
+  ...API_SCOPES.map((scope) => `api_token_${scope}` as const),
+  ...AGENT_SCOPES.map((scope) => `agent_token_${scope}` as const),
+  'hot_superuser_password',
+  'hot_api_password',
+  'hot_cold_password',
+  'cold_superuser_password',
+  'cold_worker_password',
+] as const;
+
+export type SecretName = (typeof NAMES)[number];
+export type Secrets = Readonly<Record<SecretName, string>>;
+
+/** 192 bits; base64url needs no quoting in URLs, SQL and shells. */
+const newSecret = (): string => randomBytes(24).toString('base64url');
+
+async function readStored(path: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>;
+  } catch (error) {
+    if (isMissing(error)) return {};
+    throw new ConfigError(`${path} can not be read (${String(error)})`, { cause: error });
+  }
+}
+
+/**
+ * Reads the secrets of this home; what is missing (all on the first start, a few after an upgrade)
+ * is made and stored before it is used.
+ * @throws ConfigError if the file is there but is not what was written.
+ */
+export async function loadSecrets(path: string): Promise<Secrets> {
+  const stored = await readStored(path);
+  const secrets = Object.fromEntries(
+    NAMES.map((name) => {
+      const known = stored[name];
+      return [name, typeof known === 'string' && known !== '' ? known : newSecret()];
+    }),
+  ) as Secrets;
+  if (NAMES.some((name) => stored[name] !== secrets[name]))
+    await replaceFile(path, `${JSON.stringify(secrets, undefined, 2)}\n`, 0o600);
+  return secrets;
+}
+
+/** What a server learns of its callers: `scope=<SHA-256 of the token>,…` (PILOTLIGHT_TOKENS). */
+export function tokenHashes(secrets: Secrets, server: 'api' | 'agent'): string {
+  const hashes =
+    server === 'api'
+      ? API_SCOPES.map((scope) => `${scope}=${hashToken(secrets[`api_token_${scope}`])}`)
+      : AGENT_SCOPES.map((scope) => `${scope}=${hashToken(secrets[`agent_token_${scope}`])}`);
+  return hashes.join(',');
+}

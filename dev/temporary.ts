@@ -1,0 +1,24 @@
+/** A stack of one's own for a bench, a demo or a test: temporary home, free ports, gone at the end. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BIND, type StackOptions } from './plan.ts';
+import { findPortBase } from './ports.ts';
+import { startStack, type Stack } from './stack.ts';
+
+export type TemporaryOptions = Omit<StackOptions, 'home' | 'portBase' | 'temporary'>;
+
+/**
+ * Starts it. `stop` removes it, and so does the end of this process.
+ * @throws ConfigError as startStack.
+ */
+export async function startTemporaryStack(options: TemporaryOptions): Promise<Stack> {
+  const home = await mkdtemp(join(tmpdir(), 'pilotlight-'));
+  try {
+    const portBase = await findPortBase(options.hosts ?? 2, BIND);
+    return await startStack({ ...options, home, portBase, temporary: true });
+  } catch (error) {
+    await rm(home, { recursive: true, force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,48 @@
+/** The benches as programs: that they run to their last line, and that it has its form. */
+import { expect, jest, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { childEnvironment } from '../../lib/config.ts';
+import { PACKAGE_ROOT } from '../../lib/root.ts';
+
+jest.setTimeout(180_000);
+
+interface Ran {
+  readonly code: number;
+  readonly last: string;
+  readonly said: string;
+}
+
+function run(main: string, ...args: readonly string[]): Promise<Ran> {
+  const program = join(PACKAGE_ROOT, 'dist/bench', main);
+  const options = { env: childEnvironment({}), cwd: '/' };
+  return new Promise((resolve) => {
+    execFile(process.execPath, [program, ...args], options, (error, stdout, stderr) => {
+      const last = stdout.trim().split('\n').at(-1) ?? '';
+      resolve({ code: error === null ? 0 : Number(error.code), last, said: stdout + stderr });
+    });
+  });
+}
+
+test('wake compares three arms and says so in one line', async () => {
+  const { code, last, said } = await run('main.js', 'wake', '--times', '2');
+  expect({ code, said }).toMatchObject({ code: 0 });
+  expect(last).toMatch(
+    /^wake: ratio_p50=[\d.]+ overhead_p50_ms=-?[\d.]+ vs_stock_p50=[\d.]+ raw_p50_ms=[\d.]+ wake_p50_ms=[\d.]+ wake_p99_ms=[\d.]+ .*n=2$/,
+  );
+});
+
+test('kills of every kind lose nothing', async () => {
+  const { last, said } = await run('kills/main.js', '--times', '5', '--seed', '5');
+  expect({ last, said }).toMatchObject({
+    last: expect.stringMatching(
+      /^kills: acknowledged=[1-9]\d* lost=0 doubles=0 slots_leaked=0 unstartable=0$/,
+    ),
+  });
+});
+
+test('an unknown bench is answered with those that there are', async () => {
+  const { code, said } = await run('main.js', 'sleep');
+  expect(code).toBe(1);
+  expect(said).toMatch(/^bench: usage: .*names: wake .*, burst /);
+});
