@@ -19,8 +19,8 @@ import { startSweep } from './sweep.ts';
 
 /** Connections of each of the two pools: two cores answer no faster with more. */
 const POOL_SIZE = 8;
-/** A caller hears `waking` after this long, within every driver's own connect time-out of 15 s. */
-const PATIENCE_MS = 12_000;
+/** A caller hears `waking` with an estimate after this long: sooner than the proxy ends its hold. */
+const PATIENCE_MS = 8_000;
 
 const KEYS = [
   'PILOTLIGHT_BIND',

@@ -18,7 +18,7 @@ import { createIdentities } from './identity.ts';
 import { startIdleTimer } from './idle.ts';
 import { createIncarnations } from './incarnation.ts';
 import { openJournal } from './journal.ts';
-import { createLocks, findFlock } from './lock.ts';
+import { createLocks } from './lock.ts';
 import { createHostMetrics } from './metrics.ts';
 import { writeAccessFiles } from './postgres.ts';
 import { findUser, isRoot, makeRunFolder, ownUser } from './prepare.ts';
@@ -101,10 +101,9 @@ async function makeContext(options: AgentOptions): Promise<AgentContext> {
     ? await findUser(options.serviceUser, 'PILOTLIGHT_SERVICE_USER')
     : undefined;
   const volume = await openVolume(options.volume);
-  const command = await findFlock();
-  const realLocks = createLocks({ command, enabled: true });
+  const realLocks = createLocks({ enabled: true });
   const { boot, lock } = await beginBoot(volume, realLocks, host);
-  const locks = options.locks ? realLocks : createLocks({ command, enabled: false });
+  const locks = options.locks ? realLocks : createLocks({ enabled: false });
   await makeRunFolder(run);
   const access = await writeAccessFiles(run, me, proxy);
   const pg = { folder: options.pg };

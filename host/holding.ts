@@ -63,120 +63,138 @@ const RETRY_MS = 20;
 const damaged = (): AppError =>
   new AppError('start_failed', { detail: 'the run record is damaged' });
 
-export function createHoldings(options: HoldingsOptions): Holdings {
-  const { volume, locks, me, log } = options;
+function holdingOf(
+  me: HoldingsOptions['me'],
+  lock: HeldLock,
+  file: RunFile,
+  record: RunRecord,
+): Holding {
+  let last = record;
+  return {
+    lock,
+    record,
+    next(asked) {
+      const epoch = asked ?? last.epoch + 1;
+      if (epoch > last.epoch) return epoch;
+      throw new AppError('stale_epoch', { data: { minted: last.epoch } });
+    },
+    async mint(epoch) {
+      if (epoch <= last.epoch) throw new Error('BUG: an epoch is minted twice');
+      last = await file.write(last, { ...me, epoch, released: false });
+    },
+    async release() {
+      if (last.released) return;
+      last = await file.write(last, { ...me, epoch: last.epoch, released: true });
+    },
+    async close() {
+      await Promise.all([lock.close(), file.close()]);
+    },
+  };
+}
 
-  function holdingOf(lock: HeldLock, file: RunFile, record: RunRecord): Holding {
-    let last = record;
-    return {
-      lock,
-      record,
-      next(asked) {
-        const epoch = asked ?? last.epoch + 1;
-        if (epoch > last.epoch) return epoch;
-        throw new AppError('stale_epoch', { data: { minted: last.epoch } });
-      },
-      async mint(epoch) {
-        if (epoch <= last.epoch) throw new Error('BUG: an epoch is minted twice');
-        last = await file.write(last, { ...me, epoch, released: false });
-      },
-      async release() {
-        if (last.released) return;
-        last = await file.write(last, { ...me, epoch: last.epoch, released: true });
-      },
-      async close() {
-        await Promise.all([lock.close(), file.close()]);
-      },
-    };
+async function probe(
+  options: HoldingsOptions,
+  directory: string,
+): Promise<Holding | 'busy' | 'gone'> {
+  const { volume, locks, me } = options;
+  const paths = volume.directory(directory);
+  const opening = openRunFile(paths.run);
+  let record: RunRecord | undefined;
+  const readRecord = async (): Promise<void> => {
+    record = await (await opening)?.read();
+  };
+  const [lock, file] = await Promise.all([
+    locks.take(paths.lock, { meanwhile: readRecord }),
+    opening,
+  ]);
+  if (typeof lock === 'string' || file === undefined) {
+    if (typeof lock !== 'string') await lock.close();
+    await file?.close();
+    return lock === 'busy' ? 'busy' : 'gone';
   }
+  if (record !== undefined) return holdingOf(me, lock, file, record);
+  await Promise.all([lock.close(), file.close()]);
+  throw damaged();
+}
 
-  async function probe(directory: string): Promise<Holding | 'busy' | 'gone'> {
-    const paths = volume.directory(directory);
-    const opening = openRunFile(paths.run);
-    let record: RunRecord | undefined;
-    const readRecord = async (): Promise<void> => {
-      record = await (await opening)?.read();
-    };
-    const [lock, file] = await Promise.all([
-      locks.take(paths.lock, { meanwhile: readRecord }),
-      opening,
-    ]);
-    if (typeof lock === 'string' || file === undefined) {
-      if (typeof lock !== 'string') await lock.close();
-      await file?.close();
-      return lock === 'busy' ? 'busy' : 'gone';
+/**
+ * The processes are listed before the record is read: a run of another host begins after its
+ * record is durable, so that none of its processes can be in a list made while the record is ours.
+ */
+async function killLeftovers(options: HoldingsOptions, directory: string): Promise<void> {
+  const { volume, directories, me, log } = options;
+  const data = await directories.realData(directory);
+  const pids = processesIn(new Set([data]));
+  if (pids.length === 0) return;
+  const record = await peekRunRecord(volume.directory(directory).run);
+  if (record?.host !== me.host) return;
+  log.warn({ directory, epoch: record.epoch, pids }, 'killing what is left of a run');
+  for (const pid of pids) signal(pid, 'SIGKILL');
+}
+
+const heldElsewhere = (record: RunRecord): AppError =>
+  new AppError('held_elsewhere', { data: { host: record.host, epoch: record.epoch } });
+
+/** What to do about a lock that somebody holds: throws, or returns to try again. */
+async function settleBusy(options: HoldingsOptions, directory: string): Promise<void> {
+  const { volume, me } = options;
+  const record = await peekRunRecord(volume.directory(directory).run);
+  if (record === undefined) throw damaged();
+  if (record.host === me.host) await killLeftovers(options, directory);
+  else if (!record.released) throw heldElsewhere(record);
+  // Released and busy: somebody is about to mint, or has just released.
+  await sleep(RETRY_MS);
+}
+
+async function checkRecord(options: HoldingsOptions, holding: Holding): Promise<Holding> {
+  const { me, heartbeat } = options;
+  const { record } = holding;
+  const mayRun = record.released || record.host === me.host || heartbeat.hasStoodStill(record.host);
+  if (mayRun) return holding;
+  await holding.close();
+  throw heldElsewhere(record);
+}
+
+async function take(options: HoldingsOptions, directory: string): Promise<Holding> {
+  const deadline = performance.now() + WAIT_MS_MAX;
+  for (;;) {
+    const found = await probe(options, directory);
+    if (found === 'gone')
+      throw new AppError('start_failed', { detail: 'the data directory is gone' });
+    if (found !== 'busy') return checkRecord(options, found);
+    if (performance.now() > deadline) throw new AppError('previous_incarnation_alive');
+    await settleBusy(options, directory);
+  }
+}
+
+async function finish(
+  options: HoldingsOptions,
+  directory: string,
+  epoch: number,
+): Promise<boolean> {
+  const { me } = options;
+  const deadline = performance.now() + WAIT_MS_MAX;
+  for (;;) {
+    const found = await probe(options, directory);
+    if (found === 'gone') return true;
+    if (found !== 'busy') {
+      const { record } = found;
+      const mine = record.host === me.host && record.epoch === epoch;
+      if (mine) await found.release();
+      await found.close();
+      return mine;
     }
-    if (record !== undefined) return holdingOf(lock, file, record);
-    await Promise.all([lock.close(), file.close()]);
-    throw damaged();
-  }
-
-  /**
-   * The processes are listed before the record is read: a run of another host begins after its
-   * record is durable, so that none of its processes can be in a list made while the record is ours.
-   */
-  async function killLeftovers(directory: string): Promise<void> {
-    const data = await options.directories.realData(directory);
-    const pids = processesIn(new Set([data]));
-    if (pids.length === 0) return;
-    const record = await peekRunRecord(volume.directory(directory).run);
-    if (record?.host !== me.host) return;
-    log.warn({ directory, epoch: record.epoch, pids }, 'killing what is left of a run');
-    for (const pid of pids) signal(pid, 'SIGKILL');
-  }
-
-  const heldElsewhere = (record: RunRecord): AppError =>
-    new AppError('held_elsewhere', { data: { host: record.host, epoch: record.epoch } });
-
-  /** What to do about a lock that somebody holds: throws, or returns to try again. */
-  async function settleBusy(directory: string): Promise<void> {
-    const record = await peekRunRecord(volume.directory(directory).run);
-    if (record === undefined) throw damaged();
-    if (record.host === me.host) await killLeftovers(directory);
-    else if (!record.released) throw heldElsewhere(record);
-    // Released and busy: somebody is about to mint, or has just released.
+    if (performance.now() > deadline) return false;
+    await killLeftovers(options, directory);
     await sleep(RETRY_MS);
   }
+}
 
-  async function checkRecord(holding: Holding): Promise<Holding> {
-    const { record } = holding;
-    const mayRun =
-      record.released || record.host === me.host || options.heartbeat.hasStoodStill(record.host);
-    if (mayRun) return holding;
-    await holding.close();
-    throw heldElsewhere(record);
-  }
-
+export function createHoldings(options: HoldingsOptions): Holdings {
   return {
-    probe,
-    killLeftovers,
-    async take(directory) {
-      const deadline = performance.now() + WAIT_MS_MAX;
-      for (;;) {
-        const found = await probe(directory);
-        if (found === 'gone')
-          throw new AppError('start_failed', { detail: 'the data directory is gone' });
-        if (found !== 'busy') return checkRecord(found);
-        if (performance.now() > deadline) throw new AppError('previous_incarnation_alive');
-        await settleBusy(directory);
-      }
-    },
-    async finish(directory, epoch) {
-      const deadline = performance.now() + WAIT_MS_MAX;
-      for (;;) {
-        const found = await probe(directory);
-        if (found === 'gone') return true;
-        if (found !== 'busy') {
-          const { record } = found;
-          const mine = record.host === me.host && record.epoch === epoch;
-          if (mine) await found.release();
-          await found.close();
-          return mine;
-        }
-        if (performance.now() > deadline) return false;
-        await killLeftovers(directory);
-        await sleep(RETRY_MS);
-      }
-    },
+    take: (directory) => take(options, directory),
+    finish: (directory, epoch) => finish(options, directory, epoch),
+    probe: (directory) => probe(options, directory),
+    killLeftovers: (directory) => killLeftovers(options, directory),
   };
 }

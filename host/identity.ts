@@ -3,12 +3,12 @@
  * document is replaced under a short lock of its own, read-compare-write, whole and durable.
  */
 import { mkdir, readFile, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { AppError } from '../model/errors.ts';
 import { parseIdentity, type Identity, type NewIdentity } from '../model/identity.ts';
 import { errnoOf, isMissing, replaceFile, syncFolder } from '../lib/files.ts';
 import type { HeldLock, Locks } from './lock.ts';
 import type { Volume } from './volume.ts';
-import { dirname } from 'node:path';
 
 export interface Identities {
   /** @returns undefined if there is no such database. */
@@ -46,6 +46,13 @@ const KNOWN_MAX = 5_000;
 /** How long a writer waits for another one, whose write takes milliseconds. */
 const LOCK_WAIT_S = 2;
 
+/** Where the documents are, and what of them was read or written here last. */
+interface Store {
+  readonly volume: Volume;
+  readonly locks: Locks;
+  readonly known: Map<string, { readonly identity: Identity; readonly at: number }>;
+}
+
 /** Reads what a file or a request holds; a document that is damaged stops its database's start. */
 function parseDocument(text: string, database: string): Identity {
   let value: unknown;
@@ -75,93 +82,116 @@ async function makeFolder(path: string): Promise<void> {
   await syncFolder(dirname(path));
 }
 
+function learn({ known }: Store, identity: Identity): Identity {
+  // The oldest goes, and is read again when it is wanted.
+  known.delete(identity.id);
+  const [oldest] = known.size < KNOWN_MAX ? [] : known.keys();
+  if (oldest !== undefined) known.delete(oldest);
+  known.set(identity.id, { identity, at: performance.now() });
+  return identity;
+}
+
+async function read(store: Store, database: string): Promise<Identity | undefined> {
+  try {
+    const text = await readFile(store.volume.database(database).document, 'utf8');
+    return learn(store, parseDocument(text, database));
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Runs `work` under the document's lock. */
+async function locked<T>(
+  store: Store,
+  database: string,
+  create: boolean,
+  work: () => Promise<T>,
+): Promise<T> {
+  const path = store.volume.database(database).lock;
+  const lock: HeldLock | 'busy' | 'gone' = await store.locks.take(path, {
+    waitSeconds: LOCK_WAIT_S,
+    create,
+  });
+  if (lock === 'gone') throw new AppError('database_not_found');
+  if (lock === 'busy') throw new AppError('identity_conflict', { detail: 'being changed' });
+  try {
+    return await work();
+  } finally {
+    await lock.close();
+  }
+}
+
+async function write(store: Store, identity: Identity): Promise<Identity> {
+  const text = `${JSON.stringify(identity, undefined, 2)}\n`;
+  await replaceFile(store.volume.database(identity.id).document, text);
+  return learn(store, identity);
+}
+
+/** A purge takes the data away under the same lock. */
+async function checkData({ volume }: Store, { directory }: Identity): Promise<void> {
+  try {
+    await stat(volume.directory(directory).data);
+  } catch (error) {
+    if (isMissing(error)) throw new AppError('database_deleted', { detail: 'its data are gone' });
+    throw error;
+  }
+}
+
+async function recent(
+  store: Store,
+  database: string,
+  maxAgeMs: number,
+): Promise<Identity | undefined> {
+  const found = store.known.get(database);
+  const fresh = found !== undefined && performance.now() - found.at < maxAgeMs;
+  return fresh ? found.identity : read(store, database);
+}
+
+function directoryOf(store: Store, database: string): string | undefined {
+  const identity = store.known.get(database)?.identity;
+  return identity?.deleted_at === null ? identity.directory : undefined;
+}
+
+async function create(store: Store, identity: NewIdentity, directory: string): Promise<Identity> {
+  await makeFolder(store.volume.database(identity.id).folder);
+  return locked(store, identity.id, true, async () => {
+    const found = await read(store, identity.id);
+    if (found === undefined) return write(store, { ...identity, directory, version: 1 });
+    if (found.directory !== directory)
+      throw new AppError('identity_conflict', { data: { version: found.version } });
+    return found;
+  });
+}
+
+async function replace(
+  store: Store,
+  database: string,
+  expectedVersion: number,
+  document: Identity,
+): Promise<Identity> {
+  return locked(store, database, false, async () => {
+    const found = await read(store, database);
+    if (found === undefined) throw new AppError('database_not_found');
+    if (found.version !== expectedVersion)
+      throw new AppError('identity_conflict', { data: { version: found.version } });
+    if (document.id !== found.id || document.directory !== found.directory)
+      throw new AppError('bad_request', { detail: 'id and directory never change' });
+    if (found.deleted_at !== null && document.deleted_at === null) await checkData(store, found);
+    return write(store, { ...document, version: expectedVersion + 1 });
+  });
+}
+
 export function createIdentities(volume: Volume, locks: Locks): Identities {
-  const known = new Map<string, { readonly identity: Identity; readonly at: number }>();
-
-  function learn(identity: Identity): Identity {
-    // The oldest goes, and is read again when it is wanted.
-    known.delete(identity.id);
-    const [oldest] = known.size < KNOWN_MAX ? [] : known.keys();
-    if (oldest !== undefined) known.delete(oldest);
-    known.set(identity.id, { identity, at: performance.now() });
-    return identity;
-  }
-
-  async function read(database: string): Promise<Identity | undefined> {
-    try {
-      const text = await readFile(volume.database(database).document, 'utf8');
-      return learn(parseDocument(text, database));
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
-  }
-
-  /** Runs `work` under the document's lock. */
-  async function locked<T>(database: string, create: boolean, work: () => Promise<T>): Promise<T> {
-    const path = volume.database(database).lock;
-    const lock: HeldLock | 'busy' | 'gone' = await locks.take(path, {
-      waitSeconds: LOCK_WAIT_S,
-      create,
-    });
-    if (lock === 'gone') throw new AppError('database_not_found');
-    if (lock === 'busy') throw new AppError('identity_conflict', { detail: 'being changed' });
-    try {
-      return await work();
-    } finally {
-      await lock.close();
-    }
-  }
-
-  async function write(identity: Identity): Promise<Identity> {
-    const text = `${JSON.stringify(identity, undefined, 2)}\n`;
-    await replaceFile(volume.database(identity.id).document, text);
-    return learn(identity);
-  }
-
-  /** A purge takes the data away under the same lock. */
-  async function checkData({ directory }: Identity): Promise<void> {
-    try {
-      await stat(volume.directory(directory).data);
-    } catch (error) {
-      if (isMissing(error)) throw new AppError('database_deleted', { detail: 'its data are gone' });
-      throw error;
-    }
-  }
-
+  const store: Store = { volume, locks, known: new Map() };
   return {
-    read,
-    async recent(database, maxAgeMs) {
-      const found = known.get(database);
-      const fresh = found !== undefined && performance.now() - found.at < maxAgeMs;
-      return fresh ? found.identity : read(database);
-    },
-    directoryOf(database) {
-      const identity = known.get(database)?.identity;
-      return identity?.deleted_at === null ? identity.directory : undefined;
-    },
-    async create(identity, directory) {
-      await makeFolder(volume.database(identity.id).folder);
-      return locked(identity.id, true, async () => {
-        const found = await read(identity.id);
-        if (found === undefined) return write({ ...identity, directory, version: 1 });
-        if (found.directory !== directory)
-          throw new AppError('identity_conflict', { data: { version: found.version } });
-        return found;
-      });
-    },
-    async replace(database, expectedVersion, document) {
-      return locked(database, false, async () => {
-        const found = await read(database);
-        if (found === undefined) throw new AppError('database_not_found');
-        if (found.version !== expectedVersion)
-          throw new AppError('identity_conflict', { data: { version: found.version } });
-        if (document.id !== found.id || document.directory !== found.directory)
-          throw new AppError('bad_request', { detail: 'id and directory never change' });
-        if (found.deleted_at !== null && document.deleted_at === null) await checkData(found);
-        return write({ ...document, version: expectedVersion + 1 });
-      });
-    },
-    under: (database, work) => locked(database, false, async () => work(await read(database))),
+    read: (database) => read(store, database),
+    recent: (database, maxAgeMs) => recent(store, database, maxAgeMs),
+    directoryOf: (database) => directoryOf(store, database),
+    create: (identity, directory) => create(store, identity, directory),
+    replace: (database, expectedVersion, document) =>
+      replace(store, database, expectedVersion, document),
+    under: (database, work) =>
+      locked(store, database, false, async () => work(await read(store, database))),
   };
 }

@@ -24,104 +24,130 @@ export interface IdleTimer {
   readonly stop: () => void;
 }
 
-export function startIdleTimer(context: AgentContext): IdleTimer {
-  const watches = new WeakMap<Incarnation, IdleWatch>();
-  const busy = new WeakSet<Incarnation>();
-  const watchOf = (incarnation: Incarnation): IdleWatch =>
-    watches.get(incarnation) ?? newWatch(performance.now());
+/** What is remembered between the ticks. */
+interface Idling {
+  readonly context: AgentContext;
+  readonly watches: WeakMap<Incarnation, IdleWatch>;
+  /** Being looked at, or waiting for it in the queue. */
+  readonly busy: WeakSet<Incarnation>;
+  ticking: boolean;
+}
 
-  /** Half of the idle time is over: what the statistics say now is what the end compares with. */
-  async function takeBaseline(incarnation: Incarnation, identity: Identity): Promise<void> {
-    const { look } = await lookInside(incarnation, SOCKET_PORT, identity.ignore);
-    const watch = watchOf(incarnation);
-    watches.set(incarnation, afterLook(watch, look, 'idle', performance.now()));
+const watchOf = ({ watches }: Idling, incarnation: Incarnation): IdleWatch =>
+  watches.get(incarnation) ?? newWatch(performance.now());
+
+/** Half of the idle time is over: what the statistics say now is what the end compares with. */
+async function takeBaseline(
+  idling: Idling,
+  incarnation: Incarnation,
+  identity: Identity,
+): Promise<void> {
+  const { look } = await lookInside(incarnation, SOCKET_PORT, identity.ignore);
+  const watch = watchOf(idling, incarnation);
+  idling.watches.set(incarnation, afterLook(watch, look, 'idle', performance.now()));
+}
+
+async function trySuspend(idling: Idling, slot: Slot, incarnation: Incarnation): Promise<void> {
+  const { context, watches } = idling;
+  const identity = await context.identities.read(slot.database ?? '');
+  if (identity === undefined) return;
+  if (dueNow(watchOf(idling, incarnation), identity, performance.now()) !== 'suspend') return;
+  if (context.guests.open(incarnation) > 0) return;
+  const { baseline } = watchOf(idling, incarnation);
+  const { verdict, seen } = await findIdle(context, incarnation, identity, baseline);
+  if (verdict === 'idle') {
+    await endRun(context, slot, 'idle');
+    return;
   }
+  const now = performance.now();
+  const watch = watchOf(idling, incarnation);
+  watches.set(
+    incarnation,
+    seen === undefined ? { ...watch, activeAt: now } : afterLook(watch, seen.look, verdict, now),
+  );
+}
 
-  async function trySuspend(slot: Slot, incarnation: Incarnation): Promise<void> {
-    const identity = await context.identities.read(slot.database ?? '');
-    if (identity === undefined) return;
-    if (dueNow(watchOf(incarnation), identity, performance.now()) !== 'suspend') return;
-    if (context.guests.open(incarnation) > 0) return;
-    const { baseline } = watchOf(incarnation);
-    const { verdict, seen } = await findIdle(context, incarnation, identity, baseline);
-    if (verdict === 'idle') {
-      await endRun(context, slot, 'idle');
-      return;
-    }
-    const now = performance.now();
-    const watch = watchOf(incarnation);
-    watches.set(
-      incarnation,
-      seen === undefined ? { ...watch, activeAt: now } : afterLook(watch, seen.look, verdict, now),
-    );
+/** Runs in the database's queue, if the slot still runs this incarnation by then. */
+async function inQueue(
+  { context, busy }: Idling,
+  slot: Slot,
+  incarnation: Incarnation,
+  work: (current: Slot) => Promise<unknown>,
+): Promise<void> {
+  if (busy.has(incarnation)) return;
+  busy.add(incarnation);
+  try {
+    await context.queues.run(slot.database ?? '', async () => {
+      const current = context.slots.get(slot);
+      if (current?.incarnation === incarnation && incarnation.process.isAlive())
+        await work(current);
+    });
+  } catch (error) {
+    context.log.warn({ err: error, database: slot.database }, 'an idle look failed');
+  } finally {
+    busy.delete(incarnation);
   }
+}
 
-  /** Runs in the database's queue, if the slot still runs this incarnation by then. */
-  async function inQueue(
-    slot: Slot,
-    incarnation: Incarnation,
-    work: (current: Slot) => Promise<unknown>,
-  ): Promise<void> {
-    if (busy.has(incarnation)) return;
-    busy.add(incarnation);
-    try {
-      await context.queues.run(slot.database ?? '', async () => {
-        const current = context.slots.get(slot);
-        if (current?.incarnation === incarnation && incarnation.process.isAlive())
-          await work(current);
+async function tickOne(
+  idling: Idling,
+  slot: Slot,
+  incarnation: Incarnation,
+  connections: number,
+): Promise<void> {
+  const { context, watches } = idling;
+  const identity = await context.identities.recent(slot.database ?? '', IDENTITY_AGE_MS_MAX);
+  if (identity === undefined) return;
+  if (identity.deleted_at !== null)
+    return inQueue(idling, slot, incarnation, (current) => endRun(context, current, 'deleted'));
+  const now = performance.now();
+  if (context.guests.takeEnded(incarnation))
+    watches.set(incarnation, { ...watchOf(idling, incarnation), baseline: undefined });
+  const watch = seeConnections(watchOf(idling, incarnation), identity, connections, now);
+  watches.set(incarnation, watch);
+  const due = dueNow(watch, identity, now);
+  if (due === 'baseline')
+    await inQueue(idling, slot, incarnation, () => takeBaseline(idling, incarnation, identity));
+  if (due === 'suspend')
+    await inQueue(idling, slot, incarnation, (s) => trySuspend(idling, s, incarnation));
+}
+
+async function boundLog(incarnation: Incarnation): Promise<void> {
+  const path = join(incarnation.folder, 'log');
+  if ((await stat(path)).size > LOG_BYTES_MAX) await truncate(path);
+}
+
+async function tick(idling: Idling): Promise<void> {
+  const { context } = idling;
+  if (idling.ticking) return;
+  idling.ticking = true;
+  try {
+    const connections = await readConnections();
+    for (const slot of context.slots.all()) {
+      const { incarnation } = slot;
+      if (slot.state !== 'running' || incarnation === undefined) continue;
+      const connected = connections.get(boundPath(incarnation)) ?? 0;
+      const tenants = Math.max(0, connected - context.guests.open(incarnation));
+      const one = tickOne(idling, slot, incarnation, tenants).catch((error: unknown) => {
+        context.log.warn({ err: error, database: slot.database }, 'an idle tick failed');
       });
-    } catch (error) {
-      context.log.warn({ err: error, database: slot.database }, 'an idle look failed');
-    } finally {
-      busy.delete(incarnation);
+      void one;
+      await boundLog(incarnation).catch(() => undefined);
     }
+  } catch (error) {
+    context.log.error({ err: error }, 'the idle tick failed');
+  } finally {
+    idling.ticking = false;
   }
+}
 
-  async function tickOne(slot: Slot, incarnation: Incarnation, connections: number): Promise<void> {
-    const identity = await context.identities.recent(slot.database ?? '', IDENTITY_AGE_MS_MAX);
-    if (identity === undefined) return;
-    if (identity.deleted_at !== null)
-      return inQueue(slot, incarnation, (current) => endRun(context, current, 'deleted'));
-    const now = performance.now();
-    if (false as boolean)
-      watches.set(incarnation, { ...watchOf(incarnation), baseline: undefined });
-    const watch = seeConnections(watchOf(incarnation), identity, connections, now);
-    watches.set(incarnation, watch);
-    const due = dueNow(watch, identity, now);
-    if (due === 'baseline')
-      await inQueue(slot, incarnation, () => takeBaseline(incarnation, identity));
-    if (due === 'suspend') await inQueue(slot, incarnation, (s) => trySuspend(s, incarnation));
-  }
-
-  async function boundLog(incarnation: Incarnation): Promise<void> {
-    const path = join(incarnation.folder, 'log');
-    if ((await stat(path)).size > LOG_BYTES_MAX) await truncate(path);
-  }
-
-  let ticking = false;
-  async function tick(): Promise<void> {
-    if (ticking) return;
-    ticking = true;
-    try {
-      const connections = await readConnections();
-      for (const slot of context.slots.all()) {
-        const { incarnation } = slot;
-        if (slot.state !== 'running' || incarnation === undefined) continue;
-        const connected = connections.get(boundPath(incarnation)) ?? 0;
-        const tenants = Math.max(0, connected - context.guests.open(incarnation));
-        const one = tickOne(slot, incarnation, tenants).catch((error: unknown) => {
-          context.log.warn({ err: error, database: slot.database }, 'an idle tick failed');
-        });
-        void one;
-        await boundLog(incarnation).catch(() => undefined);
-      }
-    } catch (error) {
-      context.log.error({ err: error }, 'the idle tick failed');
-    } finally {
-      ticking = false;
-    }
-  }
-
-  const timer = setInterval(() => void tick(), TICK_MS);
+export function startIdleTimer(context: AgentContext): IdleTimer {
+  const idling: Idling = {
+    context,
+    watches: new WeakMap(),
+    busy: new WeakSet(),
+    ticking: false,
+  };
+  const timer = setInterval(() => void tick(idling), TICK_MS);
   return { stop: () => clearInterval(timer) };
 }

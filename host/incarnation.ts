@@ -3,18 +3,16 @@
  * is the heart of the agent: lock, epoch made durable, stale postmaster.pid away,
  * Postgres with the lock in its hands, and only then anything that others can see.
  */
-import { constants } from 'node:fs';
-import { chmod, chown, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { randomBytes } from 'node:crypto';
+import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../lib/files.ts';
 import type { Logger } from '../lib/log.ts';
 import { AppError } from '../model/errors.ts';
-import { directoryIdOf } from '../model/ids.ts';
 import { POSTGRES_READY_MS_MAX } from '../model/limits.ts';
 import type { SlotRef } from '../model/wire.ts';
 import { complaintOf } from './complaint.ts';
-import type { Directories, UnixIds } from './directories.ts';
+import type { Directories } from './directories.ts';
+import { dropDraft, makeDraft, placeDraft, type Draft, type SlotNote } from './draft.ts';
 import type { Holding, Holdings } from './holding.ts';
 import { CLOSED_PORT, SOCKET_PORT, settingsOf, socketFile, spawnPostgres } from './postgres.ts';
 import type { AccessFiles } from './postgres.ts';
@@ -33,11 +31,6 @@ export interface Incarnation extends SlotRef {
   readonly process: Supervised;
   /** Set before it is ended on purpose; whatever ends otherwise has crashed. */
   ending: boolean;
-}
-
-/** What an agent that starts later must know to adopt an incarnation: `slot.json`. */
-export interface SlotNote extends SlotRef {
-  readonly database?: string;
 }
 
 export interface StartOptions extends SlotNote {
@@ -90,200 +83,179 @@ export async function openDoor(incarnation: Incarnation): Promise<void> {
   await rename(socketFile(folder, CLOSED_PORT), socketFile(folder, SOCKET_PORT));
 }
 
-/** A run folder before its epoch is known. */
-interface Draft {
-  readonly folder: string;
-  readonly owner: UnixIds | undefined;
-  readonly data: string;
-  readonly log: Awaited<ReturnType<typeof open>>;
+interface Runs extends IncarnationsOptions {
+  /** Started or adopted, and not buried yet. */
+  readonly alive: Set<Incarnation>;
+}
+
+function kill(incarnation: Incarnation): void {
+  incarnation.process.signal('SIGKILL');
+  for (const pid of processesIn(new Set([incarnation.data]))) signal(pid, 'SIGKILL');
+}
+
+function killAll({ alive }: Runs): void {
+  for (const { process: postmaster } of alive) postmaster.signal('SIGKILL');
+  const folders = new Set([...alive].map(({ data }) => data));
+  for (const pid of processesIn(folders)) signal(pid, 'SIGKILL');
+}
+
+async function bury(runs: Runs, incarnation: Incarnation): Promise<void> {
+  const { alive, holdings, log } = runs;
+  const { directory, epoch } = incarnation;
+  alive.delete(incarnation);
+  const released = await holdings.finish(directory, epoch);
+  if (!released) log.error({ directory, epoch }, 'the lock of an ended run did not come free');
+  await rm(incarnation.folder, { recursive: true, force: true });
+}
+
+async function failureOf(runs: Runs, incarnation: Incarnation, outcome: string): Promise<AppError> {
+  const { directory, epoch, folder } = incarnation;
+  const said = await readFile(join(folder, 'log'), 'utf8').catch(() => '');
+  const otherwise = outcome === 'silent' ? 'it said nothing for too long' : 'it ended at once';
+  const detail = complaintOf(said) ?? otherwise;
+  runs.log.error({ directory, epoch, detail }, 'no start');
+  return new AppError('start_failed', { detail });
+}
+
+/** From the minting on. Nothing is spawned before the epoch is durable. */
+async function launch(
+  runs: Runs,
+  start: StartOptions,
+  draft: Draft,
+  holding: Holding,
+  epoch: number,
+): Promise<Incarnation> {
+  const { volume, run, pg, access, alive } = runs;
+  const folder = folderOf(run, start.directory, epoch);
+  const stalePidFile = join(volume.directory(start.directory).data, 'postmaster.pid');
+  await Promise.all([
+    holding.mint(epoch),
+    placeDraft(draft, folder),
+    rm(stalePidFile, { force: true }),
+  ]);
+  start.minted?.(epoch);
+  // Beside the spawn: a document that forbids the start ends what it finds, before anyone is told.
+  const confirmed = start.confirm();
+  confirmed.catch(() => undefined);
+  const process_ = await spawnPostgres({
+    pg,
+    data: draft.data,
+    settings: settingsOf(start.size, folder, access),
+    user: draft.owner,
+    logFd: draft.log.fd,
+    lockFd: holding.lock.fd,
+  });
+  const ready = waitForReady({
+    logFile: join(folder, 'log'),
+    exited: process_.exited,
+    silentMs: POSTGRES_READY_MS_MAX,
+  });
+  const incarnation: Incarnation = {
+    size: start.size,
+    slot: start.slot,
+    directory: start.directory,
+    epoch,
+    folder,
+    data: draft.data,
+    process: process_,
+    ending: false,
+  };
+  alive.add(incarnation);
+  // From here the last process of the incarnation frees the lock, not this one.
+  await Promise.all([holding.close(), draft.log.close()]);
+  try {
+    const outcome = await ready;
+    await confirmed;
+    if (outcome === 'ready') return incarnation;
+    throw await failureOf(runs, incarnation, outcome);
+  } catch (error) {
+    incarnation.ending = true;
+    kill(incarnation);
+    await process_.exited;
+    await bury(runs, incarnation);
+    throw error;
+  }
+}
+
+async function startHeld(
+  runs: Runs,
+  start: StartOptions,
+  draft: Draft,
+  holding: Holding,
+): Promise<Incarnation> {
+  let epoch: number;
+  try {
+    epoch = holding.next(start.epoch);
+  } catch (error) {
+    await Promise.all([holding.close(), dropDraft(draft)]);
+    throw error;
+  }
+  try {
+    return await launch(runs, start, draft, holding, epoch);
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    // The program could not be run, or its folder not be placed.
+    await holding.release().catch(() => undefined);
+    await holding.close().catch(() => undefined);
+    await dropDraft(draft);
+    await rm(folderOf(runs.run, start.directory, epoch), { recursive: true, force: true });
+    const detail = `${errnoOf(error) ?? 'an error'} when starting Postgres`;
+    throw new AppError('start_failed', { detail, cause: error });
+  }
+}
+
+async function startIncarnation(runs: Runs, start: StartOptions): Promise<Incarnation> {
+  // The lock first: its command is the longest of what happens side by side here.
+  const [held, drafted] = await Promise.allSettled([
+    runs.holdings.take(start.directory),
+    makeDraft(runs, start.directory, start),
+  ]);
+  if (drafted.status === 'fulfilled' && held.status === 'fulfilled')
+    return startHeld(runs, start, drafted.value, held.value);
+  if (drafted.status === 'fulfilled') await dropDraft(drafted.value);
+  if (held.status === 'fulfilled') await held.value.close();
+  if (held.status === 'rejected') throw held.reason;
+  if (drafted.status === 'rejected')
+    throw new AppError('start_failed', {
+      detail: `${errnoOf(drafted.reason) ?? 'an error'} when making the run folder`,
+      cause: drafted.reason,
+    });
+  throw new Error('BUG: a settled start is neither');
+}
+
+async function endedWithin(incarnation: Incarnation, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  const ended = await Promise.race([incarnation.process.exited.then(() => true), late]);
+  clearTimeout(timer);
+  return ended;
+}
+
+async function stopIncarnation(
+  runs: Runs,
+  incarnation: Incarnation,
+  graceMs: number,
+): Promise<void> {
+  incarnation.ending = true;
+  if (graceMs > 0) incarnation.process.signal('SIGINT');
+  if (graceMs === 0 || !(await endedWithin(incarnation, graceMs))) {
+    if (graceMs > 0)
+      runs.log.warn({ directory: incarnation.directory, grace_ms: graceMs }, 'killing Postgres');
+    kill(incarnation);
+    await incarnation.process.exited;
+  }
+  await bury(runs, incarnation);
 }
 
 export function createIncarnations(options: IncarnationsOptions): Incarnations {
-  const { volume, run, pg, directories, holdings, log } = options;
-  const alive = new Set<Incarnation>();
-
-  /** Made under a name that nobody knows, while the lock is being taken. */
-  async function makeDraft(start: StartOptions): Promise<Draft> {
-    const folder = join(run, `.${directoryIdOf(randomBytes(10))}`);
-    const [owner, data] = await Promise.all([
-      directories.ownerOf(start.directory),
-      directories.realData(start.directory),
-      mkdir(folder, { mode: 0o711 }),
-    ]);
-    const note: SlotNote = {
-      size: start.size,
-      slot: start.slot,
-      ...(start.database === undefined ? {} : { database: start.database }),
-    };
-    const [logFile] = await Promise.all([
-      open(join(folder, 'log'), constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY, 0o600),
-      writeFile(join(folder, 'slot.json'), JSON.stringify(note), { mode: 0o600 }),
-      chmod(folder, 0o711),
-      owner === undefined ? undefined : chown(folder, owner.uid, owner.gid),
-    ]);
-    return { folder, owner, data, log: logFile };
-  }
-
-  async function dropDraft(draft: Draft): Promise<void> {
-    await draft.log.close();
-    await rm(draft.folder, { recursive: true, force: true });
-  }
-
-  async function placeFolder(draft: Draft, folder: string): Promise<void> {
-    try {
-      await rename(draft.folder, folder);
-    } catch (error) {
-      // Left by a crash before this epoch was minted: it has never been anyone's.
-      if (errnoOf(error) !== 'ENOTEMPTY' && errnoOf(error) !== 'EEXIST') throw error;
-      await rm(folder, { recursive: true, force: true });
-      await rename(draft.folder, folder);
-    }
-  }
-
-  async function failureOf(incarnation: Incarnation, outcome: string): Promise<AppError> {
-    const said = await readFile(join(incarnation.folder, 'log'), 'utf8').catch(() => '');
-    const otherwise = outcome === 'silent' ? 'it said nothing for too long' : 'it ended at once';
-    const detail = complaintOf(said) ?? otherwise;
-    log.error({ directory: incarnation.directory, epoch: incarnation.epoch, detail }, 'no start');
-    return new AppError('start_failed', { detail });
-  }
-
-  /** From the minting on. Nothing is spawned before the epoch is durable. */
-  async function launch(start: StartOptions, draft: Draft, holding: Holding, epoch: number) {
-    const folder = folderOf(run, start.directory, epoch);
-    const stalePidFile = join(volume.directory(start.directory).data, 'postmaster.pid');
-    await Promise.all([
-      holding.mint(epoch),
-      placeFolder(draft, folder),
-      rm(stalePidFile, { force: true }),
-    ]);
-    start.minted?.(epoch);
-    // Beside the spawn: a document that forbids the start ends what it finds, before anyone is told.
-    const confirmed = start.confirm();
-    confirmed.catch(() => undefined);
-    const process_ = await spawnPostgres({
-      pg,
-      data: draft.data,
-      settings: settingsOf(start.size, folder, options.access),
-      user: draft.owner,
-      logFd: draft.log.fd,
-      lockFd: holding.lock.fd,
-    });
-    const ready = waitForReady({
-      logFile: join(folder, 'log'),
-      exited: process_.exited,
-      silentMs: POSTGRES_READY_MS_MAX,
-    });
-    const incarnation: Incarnation = {
-      size: start.size,
-      slot: start.slot,
-      directory: start.directory,
-      epoch,
-      folder,
-      data: draft.data,
-      process: process_,
-      ending: false,
-    };
-    alive.add(incarnation);
-    // From here the last process of the incarnation frees the lock, not this one.
-    await Promise.all([holding.close(), draft.log.close()]);
-    try {
-      const outcome = await ready;
-      await confirmed;
-      if (outcome === 'ready') return incarnation;
-      throw await failureOf(incarnation, outcome);
-    } catch (error) {
-      incarnation.ending = true;
-      kill(incarnation);
-      await process_.exited;
-      await bury(incarnation);
-      throw error;
-    }
-  }
-
-  async function startHeld(start: StartOptions, draft: Draft, holding: Holding) {
-    let epoch: number;
-    try {
-      epoch = holding.next(start.epoch);
-    } catch (error) {
-      await Promise.all([holding.close(), dropDraft(draft)]);
-      throw error;
-    }
-    try {
-      return await launch(start, draft, holding, epoch);
-    } catch (error) {
-      if (error instanceof AppError) throw error;
-      // The program could not be run, or its folder not be placed.
-      await holding.release().catch(() => undefined);
-      await holding.close().catch(() => undefined);
-      await dropDraft(draft);
-      await rm(folderOf(run, start.directory, epoch), { recursive: true, force: true });
-      const detail = `${errnoOf(error) ?? 'an error'} when starting Postgres`;
-      throw new AppError('start_failed', { detail, cause: error });
-    }
-  }
-
-  function kill(incarnation: Incarnation): void {
-    incarnation.process.signal('SIGKILL');
-    for (const pid of processesIn(new Set([incarnation.data]))) signal(pid, 'SIGKILL');
-  }
-
-  function killAll(): void {
-    for (const { process: postmaster } of alive) postmaster.signal('SIGKILL');
-    const folders = new Set([...alive].map(({ data }) => data));
-    for (const pid of processesIn(folders)) signal(pid, 'SIGKILL');
-  }
-
-  async function bury(incarnation: Incarnation): Promise<void> {
-    const { directory, epoch } = incarnation;
-    alive.delete(incarnation);
-    const released = await holdings.finish(directory, epoch);
-    if (!released) log.error({ directory, epoch }, 'the lock of an ended run did not come free');
-    await rm(incarnation.folder, { recursive: true, force: true });
-  }
-
-  async function endedWithin(incarnation: Incarnation, ms: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), ms);
-    });
-    const ended = await Promise.race([incarnation.process.exited.then(() => true), late]);
-    clearTimeout(timer);
-    return ended;
-  }
-
+  const runs: Runs = { ...options, alive: new Set() };
   return {
-    killAll,
-    adopt: (incarnation) => void alive.add(incarnation),
-    bury,
-    async start(start) {
-      // The lock first: its command is the longest of what happens side by side here.
-      const [held, drafted] = await Promise.allSettled([
-        holdings.take(start.directory),
-        makeDraft(start),
-      ]);
-      if (drafted.status === 'fulfilled' && held.status === 'fulfilled')
-        return startHeld(start, drafted.value, held.value);
-      if (drafted.status === 'fulfilled') await dropDraft(drafted.value);
-      if (held.status === 'fulfilled') await held.value.close();
-      if (held.status === 'rejected') throw held.reason;
-      if (drafted.status === 'rejected')
-        throw new AppError('start_failed', {
-          detail: `${errnoOf(drafted.reason) ?? 'an error'} when making the run folder`,
-          cause: drafted.reason,
-        });
-      throw new Error('BUG: a settled start is neither');
-    },
-    async stop(incarnation, graceMs) {
-      incarnation.ending = true;
-      if (graceMs > 0) incarnation.process.signal('SIGINT');
-      if (graceMs === 0 || !(await endedWithin(incarnation, graceMs))) {
-        if (graceMs > 0)
-          log.warn({ directory: incarnation.directory, grace_ms: graceMs }, 'killing Postgres');
-        kill(incarnation);
-        await incarnation.process.exited;
-      }
-      await bury(incarnation);
-    },
+    start: (start) => startIncarnation(runs, start),
+    stop: (incarnation, graceMs) => stopIncarnation(runs, incarnation, graceMs),
+    bury: (incarnation) => bury(runs, incarnation),
+    killAll: () => killAll(runs),
+    adopt: (incarnation) => void runs.alive.add(incarnation),
   };
 }

@@ -4,21 +4,23 @@
  * turn of the event loop is flushed together, beside the work that caused it.
  */
 import { constants } from 'node:fs';
-import { mkdir, open, readFile, readdir, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { syncFolder } from '../lib/files.ts';
 import type { Logger } from '../lib/log.ts';
 import type { AgentEvent } from '../model/wire.ts';
+import {
+  firstOf,
+  isAfter,
+  listSegments,
+  parseSegment,
+  segmentName,
+  type Position,
+} from './segments.ts';
 
 /** What a caller says; host, boot, seq and time are the journal's. */
 export type NewEvent = Omit<AgentEvent, 'host' | 'boot' | 'seq' | 'at'>;
-
-/** How far someone has read: the name of the last event. */
-export interface Position {
-  readonly boot: number;
-  readonly seq: number;
-}
 
 export interface Journal {
   readonly append: (event: NewEvent) => void;
@@ -41,127 +43,115 @@ export interface JournalOptions {
 const SEGMENT_EVENTS_MAX = 1_000;
 const RETRY_MS = 1_000;
 
-export const isAfter = (a: Position, b: Position): boolean =>
-  a.boot > b.boot || (a.boot === b.boot && a.seq > b.seq);
-
-const digits = (n: number, length: number): string => String(n).padStart(length, '0');
-
-/** Names sort as their events do. */
-export const segmentName = (first: Position): string =>
-  `${digits(first.boot, 8)}-${digits(first.seq, 12)}.jsonl`;
-
-/** The first event that a segment may hold; undefined for other files. */
-export function firstOf(name: string): Position | undefined {
-  const match = /^(\d{8})-(\d{12})\.jsonl$/.exec(name);
-  return match === null ? undefined : { boot: Number(match[1]), seq: Number(match[2]) };
+interface Segment {
+  readonly file: FileHandle;
+  events: number;
 }
 
-/** Names of the journal's segments, oldest first. */
-export async function listSegments(folder: string): Promise<string[]> {
-  return (await readdir(folder)).filter((name) => firstOf(name) !== undefined).sort();
+interface Writer extends JournalOptions {
+  readonly listeners: (() => void)[];
+  /** Of the last event. */
+  seq: number;
+  /** Appended, but in no batch yet. */
+  waiting: AgentEvent[];
+  durable: Position;
+  writing: Promise<void> | undefined;
+  segment: Segment | undefined;
 }
 
-/** Reads a segment; a last line that a crash tore is dropped: it was never acknowledged. */
-export function parseSegment(text: string): AgentEvent[] {
-  const events: AgentEvent[] = [];
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  for (const line of whole.split('\n')) {
-    if (line === '') continue;
+async function segmentFor(writer: Writer, first: AgentEvent): Promise<Segment> {
+  const { folder, segment } = writer;
+  if (segment !== undefined && segment.events < SEGMENT_EVENTS_MAX) return segment;
+  await segment?.file.close();
+  writer.segment = undefined;
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND;
+  const file = await open(join(folder, segmentName(first)), flags, 0o600);
+  await syncFolder(folder);
+  return (writer.segment = { file, events: 0 });
+}
+
+async function writeBatch(writer: Writer, batch: readonly AgentEvent[]): Promise<void> {
+  const [first] = batch;
+  const last = batch.at(-1);
+  if (first === undefined || last === undefined) return;
+  const target = await segmentFor(writer, first);
+  const lines = batch.map((event) => `${JSON.stringify(event)}\n`).join('');
+  const { size } = await target.file.stat();
+  try {
+    await target.file.write(lines);
+    await target.file.datasync();
+  } catch (error) {
+    // What is in the file by now is unknown: cut it, so that the next try does not follow a part.
+    await target.file.truncate(size).catch(() => undefined);
+    throw error;
+  }
+  target.events += batch.length;
+  writer.durable = { boot: writer.boot, seq: last.seq };
+}
+
+async function drain(writer: Writer): Promise<void> {
+  while (writer.waiting.length > 0) {
+    const batch = writer.waiting;
+    writer.waiting = [];
     try {
-      events.push(JSON.parse(line) as AgentEvent);
-    } catch {
-      // A page that a crash left out of the middle of the last write; nothing after it is durable.
-      return events;
+      await writeBatch(writer, batch);
+    } catch (error) {
+      writer.log.error({ err: error, events: batch.length }, 'the journal could not be written');
+      writer.waiting = [...batch, ...writer.waiting];
+      await sleep(RETRY_MS);
     }
   }
-  return events;
+  writer.writing = undefined;
+}
+
+async function after(writer: Writer, position: Position, max: number): Promise<AgentEvent[]> {
+  const { folder } = writer;
+  const names = await listSegments(folder);
+  const found: AgentEvent[] = [];
+  for (const [i, name] of names.entries()) {
+    const next = names[i + 1] === undefined ? undefined : firstOf(names[i + 1] ?? '');
+    // Everything in a segment comes before the first event of the next one of the same boot.
+    if (next !== undefined && !isAfter(next, { ...position, seq: position.seq + 1 })) continue;
+    for (const event of parseSegment(await readFile(join(folder, name), 'utf8'))) {
+      const shippable = isAfter(event, position) && !isAfter(event, writer.durable);
+      if (shippable) found.push(event);
+      if (found.length === max) return found;
+    }
+  }
+  return found;
+}
+
+function append(writer: Writer, event: NewEvent): void {
+  const { host, boot } = writer;
+  writer.seq += 1;
+  writer.waiting.push({ ...event, host, boot, seq: writer.seq, at: new Date().toISOString() });
+  writer.writing ??= nextTurn().then(() => drain(writer));
+  for (const listener of writer.listeners) listener();
+}
+
+async function close(writer: Writer): Promise<void> {
+  await writer.writing;
+  await writer.segment?.file.close();
+  writer.segment = undefined;
 }
 
 /** Opens the journal for the events of this boot. */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
-  const { folder, host, boot, log } = options;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const listeners: (() => void)[] = [];
-  let seq = 0;
-  let waiting: AgentEvent[] = [];
-  let durable: Position = { boot, seq: 0 };
-  let writing: Promise<void> | undefined;
-  let segment: { file: FileHandle; events: number } | undefined;
-
-  async function segmentFor(first: AgentEvent): Promise<{ file: FileHandle; events: number }> {
-    if (segment !== undefined && segment.events < SEGMENT_EVENTS_MAX) return segment;
-    await segment?.file.close();
-    segment = undefined;
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND;
-    const file = await open(join(folder, segmentName(first)), flags, 0o600);
-    await syncFolder(folder);
-    return (segment = { file, events: 0 });
-  }
-
-  async function writeBatch(batch: readonly AgentEvent[]): Promise<void> {
-    const [first] = batch;
-    const last = batch.at(-1);
-    if (first === undefined || last === undefined) return;
-    const target = await segmentFor(first);
-    const lines = batch.map((event) => `${JSON.stringify(event)}\n`).join('');
-    const { size } = await target.file.stat();
-    try {
-      await target.file.write(lines);
-      await target.file.datasync();
-    } catch (error) {
-      // What is in the file by now is unknown: cut it, so that the next try does not follow a part.
-      await target.file.truncate(size).catch(() => undefined);
-      throw error;
-    }
-    target.events += batch.length;
-    durable = { boot, seq: last.seq };
-  }
-
-  async function drain(): Promise<void> {
-    while (waiting.length > 0) {
-      const batch = waiting;
-      waiting = [];
-      try {
-        await writeBatch(batch);
-      } catch (error) {
-        log.error({ err: error, events: batch.length }, 'the journal could not be written');
-        waiting = [...batch, ...waiting];
-        await sleep(RETRY_MS);
-      }
-    }
-    writing = undefined;
-  }
-
-  async function after(position: Position, max: number): Promise<AgentEvent[]> {
-    const names = await listSegments(folder);
-    const found: AgentEvent[] = [];
-    for (const [i, name] of names.entries()) {
-      const next = names[i + 1] === undefined ? undefined : firstOf(names[i + 1] ?? '');
-      // Everything in a segment comes before the first event of the next one of the same boot.
-      if (next !== undefined && !isAfter(next, { ...position, seq: position.seq + 1 })) continue;
-      for (const event of parseSegment(await readFile(join(folder, name), 'utf8'))) {
-        const shippable = isAfter(event, position) && !isAfter(event, durable);
-        if (shippable) found.push(event);
-        if (found.length === max) return found;
-      }
-    }
-    return found;
-  }
-
+  await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  const writer: Writer = {
+    ...options,
+    listeners: [],
+    seq: 0,
+    waiting: [],
+    durable: { boot: options.boot, seq: 0 },
+    writing: undefined,
+    segment: undefined,
+  };
   return {
-    append(event) {
-      seq += 1;
-      waiting.push({ ...event, host, boot, seq, at: new Date().toISOString() });
-      writing ??= nextTurn().then(drain);
-      for (const listener of listeners) listener();
-    },
-    flushed: async () => writing,
-    onAppend: (listener) => void listeners.push(listener),
-    after,
-    async close() {
-      await writing;
-      await segment?.file.close();
-      segment = undefined;
-    },
+    append: (event) => append(writer, event),
+    flushed: async () => writer.writing,
+    onAppend: (listener) => void writer.listeners.push(listener),
+    after: (position, max) => after(writer, position, max),
+    close: () => close(writer),
   };
 }

@@ -1,20 +1,19 @@
 /**
- * Locks of the volume: `flock` on an open file description. The command `flock` takes it on a
- * descriptor that it inherits, since Node has no such call; the lock stays with the description,
- * which Postgres inherits in turn. Three rules, each of them a trap that was measured:
+ * Locks of the volume: `flock(2)` on an open file description, called through koffi since Node has no
+ * such call (decision 0004). The lock stays with the description, which Postgres inherits. Three
+ * rules, each of them a trap that was measured:
  * - nobody calls LOCK_UN: it would free the lock for every inheritor. A lock ends by closing;
  * - a lock file is never unlinked while its id exists, and after locking the descriptor's inode
  *   must be the path's: otherwise two processes hold "the" lock on two files;
  * - the agent closes its own copy once Postgres has been spawned, so that the last process of the
  *   incarnation frees it.
  */
-import { spawn } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, open, stat, type FileHandle } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { open, stat, type FileHandle } from 'node:fs/promises';
+import { constants as os } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import koffi from 'koffi';
 import { AppError } from '../model/errors.ts';
-import { ConfigError } from '../lib/config-error.ts';
-import { childEnvironment } from '../lib/config.ts';
 import { isMissing } from '../lib/files.ts';
 
 export interface HeldLock {
@@ -43,36 +42,31 @@ export interface LockOptions {
   readonly meanwhile?: () => Promise<void>;
 }
 
-/** The exit code of `flock` when the lock is held by someone else: flock(1), option -E. */
-const BUSY_EXIT = 75;
+/** LOCK_EX | LOCK_NB of <sys/file.h>: it never waits, so that it may be called on the main thread. */
+const LOCK_EX_NB = 2 | 4;
+/** Between looks at a lock that is waited for. */
+const LOOK_MS = 5;
 
-/**
- * Finds the command once: a search of PATH by every spawn costs a fifth of the lock's time.
- * @throws ConfigError if there is none.
- */
-export async function findFlock(): Promise<string> {
-  for (const folder of (childEnvironment({})['PATH'] ?? '').split(delimiter)) {
-    const path = join(folder, 'flock');
-    try {
-      await access(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this folder.
-    }
-  }
-  throw new ConfigError('the command flock is not on PATH: install util-linux');
+const flock = koffi.load('libc.so.6').func('int flock(int fd, int operation)') as (
+  fd: number,
+  operation: number,
+) => number;
+
+/** @returns false if someone else holds it. */
+function tryFlock(fd: number): boolean {
+  if (flock(fd, LOCK_EX_NB) === 0) return true;
+  const errno = koffi.errno();
+  if (errno === os.errno.EWOULDBLOCK) return false;
+  throw new AppError('start_failed', { detail: `flock ended with errno ${errno}` });
 }
 
-function runFlock(command: string, fd: number, waitSeconds: number): Promise<number> {
-  const wait = waitSeconds === 0 ? ['-n'] : ['-w', String(waitSeconds)];
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, [...wait, '-E', String(BUSY_EXIT), '3'], {
-      stdio: ['ignore', 'ignore', 'ignore', fd],
-      env: {},
-    });
-    child.once('error', reject);
-    child.once('exit', (code) => resolve(code ?? -1));
-  });
+async function waitFlock(fd: number, waitSeconds: number): Promise<boolean> {
+  const deadline = performance.now() + waitSeconds * 1000;
+  while (!tryFlock(fd)) {
+    if (performance.now() >= deadline) return false;
+    await sleep(LOOK_MS);
+  }
+  return true;
 }
 
 async function openLockFile(path: string, create: boolean): Promise<FileHandle | undefined> {
@@ -95,33 +89,26 @@ async function isSameFile(file: FileHandle, path: string): Promise<boolean> {
   }
 }
 
-export interface LocksOptions {
-  /** What `findFlock` found. */
-  readonly command: string;
-  /** False only to show what the locks prevent: then every attempt succeeds. */
-  readonly enabled: boolean;
+async function lockOpened(
+  file: FileHandle,
+  path: string,
+  { waitSeconds = 0, meanwhile }: LockOptions,
+  enabled: boolean,
+): Promise<LockAttempt> {
+  if (enabled && !(await waitFlock(file.fd, waitSeconds))) return 'busy';
+  const [same] = await Promise.all([isSameFile(file, path), meanwhile?.()]);
+  return same ? { fd: file.fd, close: () => file.close() } : 'gone';
 }
 
-export function createLocks({ command, enabled }: LocksOptions): Locks {
-  async function lockOpened(
-    file: FileHandle,
-    path: string,
-    { waitSeconds = 0, meanwhile }: LockOptions,
-  ): Promise<LockAttempt> {
-    const code = enabled ? await runFlock(command, file.fd, waitSeconds) : 0;
-    if (code === BUSY_EXIT) return 'busy';
-    if (code !== 0) throw new AppError('start_failed', { detail: `flock ended with ${code}` });
-    const [same] = await Promise.all([isSameFile(file, path), meanwhile?.()]);
-    return same ? { fd: file.fd, close: () => file.close() } : 'gone';
-  }
-
+/** @param enabled false only to show what the locks prevent: then every attempt succeeds. */
+export function createLocks({ enabled }: { readonly enabled: boolean }): Locks {
   return {
     async take(path, options = {}) {
       const file = await openLockFile(path, options.create ?? false);
       if (file === undefined) return 'gone';
       let attempt: LockAttempt = 'gone';
       try {
-        attempt = await lockOpened(file, path, options);
+        attempt = await lockOpened(file, path, options, enabled);
       } finally {
         if (typeof attempt === 'string') await file.close();
       }

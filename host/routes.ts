@@ -51,16 +51,14 @@ function withVersion(context: AgentContext, error: unknown): unknown {
   });
 }
 
-export function createRoutes(options: RoutesOptions): readonly HttpRoute[] {
-  const { context, supervision, metrics } = options;
-  const { identities } = context;
-
-  const verbRoute = (
-    method: 'POST' | 'DELETE',
-    verb: string,
-    path: string,
-    work: (request: HttpRequest) => Promise<unknown>,
-  ): HttpRoute => ({
+function verbRoute(
+  { context, metrics, isAdopted }: RoutesOptions,
+  method: 'POST' | 'DELETE',
+  verb: string,
+  path: string,
+  work: (request: HttpRequest) => Promise<unknown>,
+): HttpRoute {
+  return {
     method,
     path,
     scope: CALLERS,
@@ -68,7 +66,7 @@ export function createRoutes(options: RoutesOptions): readonly HttpRoute[] {
       const began = performance.now();
       const took = (result: string): void => metrics.verb(verb, result, performance.now() - began);
       try {
-        if (!options.isAdopted()) throw new AppError('unavailable', { detail: 'still starting' });
+        if (!isAdopted()) throw new AppError('unavailable', { detail: 'still starting' });
         const answer = await work(request);
         took('ok');
         return answer;
@@ -79,12 +77,11 @@ export function createRoutes(options: RoutesOptions): readonly HttpRoute[] {
         throw withVersion(context, error);
       }
     },
-  });
+  };
+}
 
-  const post = (verb: string, work: (request: HttpRequest) => Promise<unknown>): HttpRoute =>
-    verbRoute('POST', verb, `/v1/${verb}`, work);
-
-  const identityRoutes: readonly HttpRoute[] = [
+function identityRoutes({ identities }: AgentContext): readonly HttpRoute[] {
+  return [
     {
       method: 'GET',
       path: '/v1/identity/:database',
@@ -106,7 +103,12 @@ export function createRoutes(options: RoutesOptions): readonly HttpRoute[] {
       },
     },
   ];
+}
 
+export function createRoutes(options: RoutesOptions): readonly HttpRoute[] {
+  const { context, supervision } = options;
+  const post = (verb: string, work: (request: HttpRequest) => Promise<unknown>): HttpRoute =>
+    verbRoute(options, 'POST', verb, `/v1/${verb}`, work);
   return [
     post('attach', ({ body }) => attach(context, supervision, attachRequestOf(body))),
     post('create', ({ body }) => create(context, supervision, createRequestOf(body))),
@@ -114,10 +116,10 @@ export function createRoutes(options: RoutesOptions): readonly HttpRoute[] {
     post('warm', ({ body }) => warm(context, supervision, warmRequestOf(body))),
     post('recycle', ({ body }) => recycle(context, slotRefOf(body))),
     post('apply', ({ body }) => apply(context, applyRequestOf(body))),
-    verbRoute('DELETE', 'purge', '/v1/directories/:database', ({ params }) =>
+    verbRoute(options, 'DELETE', 'purge', '/v1/directories/:database', ({ params }) =>
       purge(context, databaseOf(params['database'])),
     ),
-    ...identityRoutes,
+    ...identityRoutes(context),
     {
       method: 'GET',
       path: '/v1/state',

@@ -1,20 +1,20 @@
 /**
- * The one reader of the environment. Every key is declared here once, with its type, default and
- * meaning; a main asks for the keys it needs and gets a frozen object. Secrets are taken out of the
+ * The one reader of the environment. Every key is declared once, with its type, default and meaning,
+ * here or, where only management and tools know it, in `config-management.ts`; a main asks for the keys it needs and gets a frozen object. Secrets are taken out of the
  * environment when they are read, so that no child process and no crash dump inherits them.
  */
 import { ConfigError } from './config-error.ts';
 
-interface Key<T> {
+export interface Key<T> {
   readonly parse: (text: string, name: string) => T;
   readonly fallback?: T;
   readonly secret?: boolean;
   readonly help: string;
 }
 
-const text = (value: string): string => value;
+export const text = (value: string): string => value;
 
-function integer(min: number, max: number) {
+export function integer(min: number, max: number) {
   return (value: string, name: string): number => {
     const n = Number(value);
     if (!/^-?\d+$/.test(value) || n < min || n > max)
@@ -23,7 +23,7 @@ function integer(min: number, max: number) {
   };
 }
 
-function oneOf<const T extends string>(...choices: readonly T[]) {
+export function oneOf<const T extends string>(...choices: readonly T[]) {
   return (value: string, name: string): T => {
     const found = choices.find((choice) => choice === value);
     if (found === undefined)
@@ -40,7 +40,7 @@ const list = (value: string): readonly string[] =>
     .filter((item) => item !== '');
 
 /** `name=value,name=value` */
-function pairs(value: string, name: string): Readonly<Record<string, string>> {
+export function pairs(value: string, name: string): Readonly<Record<string, string>> {
   const out: Record<string, string> = {};
   for (const item of list(value)) {
     const at = item.indexOf('=');
@@ -60,7 +60,7 @@ function counts(value: string, name: string): Readonly<Record<string, number>> {
   );
 }
 
-const key = <const T>(spec: Key<T>): Key<T> => spec;
+export const key = <const T>(spec: Key<T>): Key<T> => spec;
 
 export const KEYS = {
   PILOTLIGHT_HOME: key({ parse: text, fallback: '.pilotlight', help: 'state folder of npm start' }),
@@ -100,16 +100,6 @@ export const KEYS = {
     help: 'secret that every api and proxy of the fleet shares (mock salts)',
   }),
   PILOTLIGHT_HOT_URL: key({ parse: text, secret: true, help: 'hot Postgres' }),
-  PILOTLIGHT_COLD_URL: key({ parse: text, secret: true, help: 'cold Postgres' }),
-  PILOTLIGHT_SEALING_KEY_FILE: key({
-    parse: text,
-    help: "file with the console's private key for sealed passwords, readable by its owner only",
-  }),
-  PILOTLIGHT_SEALING_PUBLIC_KEY: key({
-    parse: text,
-    fallback: '',
-    help: 'key to which workers seal new passwords; without it keys are not rotated',
-  }),
   PILOTLIGHT_PROXY_ADDRESS: key({
     parse: text,
     help: 'host:port that connection strings name',
@@ -149,50 +139,14 @@ export const KEYS = {
     fallback: 'off',
     help: 'npm start gives each host PID and IPC namespaces of its own (root only)',
   }),
-  PILOTLIGHT_TEMPORAL: key({
-    parse: oneOf('auto', 'off'),
-    fallback: 'auto',
-    help: 'off: npm start runs the hot path alone, without Temporal and its workers',
-  }),
-  PILOTLIGHT_TEMPORAL_ADDRESS: key({
-    parse: text,
-    fallback: '',
-    help: 'host:port of the Temporal server of a worker; empty: TEMPORAL_ADDRESS',
-  }),
-  TEMPORAL_ADDRESS: key({
-    parse: text,
-    fallback: '',
-    help: 'a Temporal server to use; npm start then starts none of its own',
-  }),
-  PILOTLIGHT_TEMPORAL_RETENTION_DAYS: key({
-    parse: integer(1, 365),
-    fallback: 30,
-    help: 'how long Temporal keeps the history of a workflow that has ended',
-  }),
-  PILOTLIGHT_REQUIRE_TEMPORAL: key({
-    parse: oneOf('0', '1'),
-    fallback: '0',
-    help: '1: tests that need a Temporal server fail without one instead of being skipped',
-  }),
-  PILOTLIGHT_WORKER_METRICS_PORT: key({
-    parse: integer(0, 65_535),
-    fallback: 0,
-    help: "port of the Temporal SDK's own /metrics of a worker, 0 = none; ours: PILOTLIGHT_METRICS_PORT",
-  }),
-  PILOTLIGHT_TEMPORAL_PROGRAM: key({
-    parse: text,
-    fallback: '',
-    help: 'path of the temporal program that npm start and the tests run; empty: look for one',
-  }),
-  PGPASSWORD: key({ parse: text, fallback: '', secret: true, help: 'password for npm run sql' }),
 } as const;
 
-export type KeyName = keyof typeof KEYS;
-type Value<K extends KeyName> = (typeof KEYS)[K] extends Key<infer T> ? T : never;
-export type Config<K extends KeyName> = { readonly [N in K]: Value<N> };
+type Keys = Readonly<Record<string, Key<unknown>>>;
+export type Config<T extends Keys, K extends keyof T> = {
+  readonly [N in K]: T[N] extends Key<infer V> ? V : never;
+};
 
-function readOne(name: KeyName, env: NodeJS.ProcessEnv): unknown {
-  const spec: Key<unknown> = KEYS[name];
+function readOne(name: string, spec: Key<unknown>, env: NodeJS.ProcessEnv): unknown {
   const raw = env[name];
   if (spec.secret) delete env[name];
   if (raw !== undefined && raw !== '') return spec.parse(raw, name);
@@ -201,17 +155,23 @@ function readOne(name: KeyName, env: NodeJS.ProcessEnv): unknown {
 }
 
 /**
- * Reads these keys.
+ * Reads these keys of a table.
  * @throws ConfigError with one sentence for people when a key is missing or wrong.
  */
-export function readConfig<const K extends KeyName>(
+export function readKeys<T extends Keys, const K extends keyof T & string>(
+  table: T,
   names: readonly K[],
   env: NodeJS.ProcessEnv = process.env,
-): Config<K> {
-  return Object.freeze(
-    Object.fromEntries(names.map((name) => [name, readOne(name, env)])),
-  ) as Config<K>;
+): Config<T, K> {
+  const entries = names.map((name) => [name, readOne(name, table[name] as Key<unknown>, env)]);
+  return Object.freeze(Object.fromEntries(entries)) as Config<T, K>;
 }
+
+/** Reads keys of the hot path and of all processes. */
+export const readConfig = <const K extends keyof typeof KEYS>(
+  names: readonly K[],
+  env: NodeJS.ProcessEnv = process.env,
+): Config<typeof KEYS, K> => readKeys(KEYS, names, env);
 
 /** The environment to hand to a child: what the system needs, and nothing of ours but `extra`. */
 export function childEnvironment(

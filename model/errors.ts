@@ -48,6 +48,7 @@ export const ERRORS = {
   stale_epoch: kind(409, '55000', true, 'this epoch has been used already'),
   slot_taken: kind(409, '55006', true, 'this slot is not free'),
   previous_incarnation_alive: kind(409, '55006', true, 'an earlier incarnation still runs'),
+  held: kind(409, '55006', true, 'another operation holds this database'),
   held_elsewhere: kind(409, '55006', true, 'another host runs this database'),
   already_created: kind(409, '42P04', false, 'this key has made a database already'),
   identity_conflict: kind(409, '40001', true, 'the identity document has changed meanwhile'),

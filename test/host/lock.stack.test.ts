@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLocks, findFlock, type HeldLock, type Locks } from '../../host/lock.ts';
+import { createLocks, type HeldLock, type Locks } from '../../host/lock.ts';
 import { until } from '../support/host.ts';
 
 let folder: string;
@@ -11,7 +11,7 @@ let locks: Locks;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pl-lock-'));
-  locks = createLocks({ command: await findFlock(), enabled: true });
+  locks = createLocks({ enabled: true });
 });
 
 afterAll(() => rm(folder, { recursive: true }));

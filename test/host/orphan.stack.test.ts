@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createLocks, findFlock } from '../../host/lock.ts';
+import { createLocks } from '../../host/lock.ts';
 import { peekRunRecord } from '../../host/run-record.ts';
 import { signal } from '../../host/processes.ts';
 import { HEARTBEAT_LOST_MS } from '../../model/limits.ts';
@@ -52,7 +52,7 @@ it('a busy backend that outlives its postmaster keeps every other host out', asy
     const left = await stage.processes(directory);
     return left.length === 1;
   });
-  const locks = createLocks({ command: await findFlock(), enabled: true });
+  const locks = createLocks({ enabled: true });
   expect(await locks.take(stage.volume.directory(directory).lock)).toBe('busy');
   // Not even when its heartbeat has stood still for long enough.
   await sleep(HEARTBEAT_LOST_MS + 500);

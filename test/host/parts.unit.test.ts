@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { complaintOf } from '../../host/complaint.ts';
 import { createStillness } from '../../host/heartbeat.ts';
-import { firstOf, isAfter, parseSegment, segmentName } from '../../host/journal.ts';
+import { firstOf, isAfter, parseSegment, segmentName } from '../../host/segments.ts';
 import { settingsOf } from '../../host/postgres.ts';
 import { createQueues } from '../../host/queues.ts';
 import { createSlots } from '../../host/slots.ts';

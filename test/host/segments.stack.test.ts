@@ -2,8 +2,7 @@ import { expect, it } from '@jest/globals';
 import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { segmentName } from '../../host/journal.ts';
-import { tidySegments } from '../../host/shipper.ts';
+import { segmentName, tidySegments } from '../../host/segments.ts';
 import { JOURNAL_KEEP_MS } from '../../model/limits.ts';
 
 it('a segment is kept for 48 h after its acknowledgement, and the one being written always', async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { mkdir, rm } from 'node:fs/promises';
 import { HEARTBEAT_LOST_MS } from '../../model/limits.ts';
 import { createHoldings } from '../../host/holding.ts';
-import { createLocks, findFlock } from '../../host/lock.ts';
+import { createLocks } from '../../host/lock.ts';
 import { openVolume } from '../../host/volume.ts';
 import { createLogger } from '../../lib/log.ts';
 import { peekRunRecord } from '../../host/run-record.ts';
@@ -54,7 +54,7 @@ it('a host never kills what another one runs, although it finds it in its own /p
   const volume = await openVolume(stage.volume.root);
   const holdings = createHoldings({
     volume,
-    locks: createLocks({ command: await findFlock(), enabled: true }),
+    locks: createLocks({ enabled: true }),
     directories: { realData: () => Promise.resolve(volume.directory(directory).data) },
     heartbeat: { hasStoodStill: () => true },
     me: { host: 'host-1', boot: 1, machine: '' },

@@ -1,12 +1,28 @@
 import { describe, expect, test } from '@jest/globals';
+import { MANAGEMENT_KEYS, readManagementConfig } from '../../lib/config-management.ts';
 import { ConfigError } from '../../lib/config-error.ts';
-import { KEYS, childEnvironment, readConfig, systemVariable } from '../../lib/config.ts';
+import {
+  KEYS,
+  childEnvironment,
+  downloadEnvironment,
+  readConfig,
+  systemVariable,
+} from '../../lib/config.ts';
 
 const HASH = 'a'.repeat(64);
 
+describe('the settings of management', () => {
+  test('are read as those of the hot path are, and beside them', () => {
+    expect(readManagementConfig(['PILOTLIGHT_TEMPORAL', 'PILOTLIGHT_HOME'])).toEqual({
+      PILOTLIGHT_TEMPORAL: 'auto',
+      PILOTLIGHT_HOME: '.pilotlight',
+    });
+  });
+});
+
 describe('the settings', () => {
   test('are all explained in words', () => {
-    for (const [name, { help }] of Object.entries(KEYS)) {
+    for (const [name, { help }] of Object.entries({ ...KEYS, ...MANAGEMENT_KEYS })) {
       expect(name).toMatch(/^[A-Z][A-Z_]+$/);
       expect(help).toMatch(/^\S.*[^.\s]$/);
     }
@@ -108,6 +124,17 @@ describe("a child's environment", () => {
       TZ: 'UTC',
       PILOTLIGHT_PORT: '1',
     });
+  });
+
+  test('for one that downloads has the way to the internet as well, and no more', () => {
+    const env = { PATH: '/bin', https_proxy: 'p', GOPROXY: 'g', GOFLAGS: 'f', AWS_TOKEN: 'x' };
+    expect(downloadEnvironment({ GOBIN: 'b' }, env)).toEqual({
+      PATH: '/bin',
+      https_proxy: 'p',
+      GOPROXY: 'g',
+      GOBIN: 'b',
+    });
+    expect(downloadEnvironment({})).toHaveProperty('PATH', expect.any(String));
   });
 
   test('is made of the own one if no other is given', () => {

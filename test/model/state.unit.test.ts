@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { BROKEN_BACKOFF_STEPS_MS, STATES, type DatabaseState } from '../../model/state.ts';
-import { INPUTS, TRANSITIONS, transition, type Input } from '../../model/transitions.ts';
+import { INPUTS, TRANSITIONS, UNDATED, transition, type Input } from '../../model/transitions.ts';
 
 const inputs = fc.array(fc.tuple(fc.constantFrom(...INPUTS), fc.boolean()), { maxLength: 60 });
 
@@ -47,7 +47,7 @@ describe('the state machine', () => {
   });
 
   test('a message of an earlier epoch changes nothing, whatever came before it', () => {
-    const dated = INPUTS.filter((input) => !['start', 'delete', 'deadline'].includes(input));
+    const dated = INPUTS.filter((input) => !UNDATED.includes(input));
     for (const state of STATES)
       for (const input of dated) {
         const cell = transition(state, input, false);
@@ -58,7 +58,7 @@ describe('the state machine', () => {
 
   test('what carries no epoch has no age', () => {
     for (const state of STATES)
-      for (const input of ['start', 'delete', 'deadline'] as const)
+      for (const input of UNDATED)
         expect(transition(state, input, false)).toBe(transition(state, input, true));
   });
 
@@ -85,13 +85,20 @@ describe('the state machine', () => {
     );
   });
 
-  test('delete works in every state, and nothing leads back', () => {
+  test('delete works in every state, and only an undelete leads back', () => {
     for (const state of STATES) expect(nextOf(state, 'delete')).toBe('deleting');
     fc.assert(
       fc.property(inputs, (steps) => {
-        expect(follow(steps, 'deleting')).toEqual({ state: 'deleting', epoch: 1 });
+        const others = steps.filter(([input]) => input !== 'undelete');
+        expect(follow(others, 'deleting')).toEqual({ state: 'deleting', epoch: 1 });
       }),
     );
+  });
+
+  test('an undelete leaves it asleep, and is nothing to what was not deleted', () => {
+    expect(follow([['undelete', true]], 'deleting')).toEqual({ state: 'suspended', epoch: 1 });
+    for (const state of STATES)
+      if (state !== 'deleting') expect(nextOf(state, 'undelete')).toBe(state);
   });
 
   test('a report never ends an assignment that is being made', () => {

@@ -228,7 +228,7 @@ async function startHost(stage: { root: string; pg: string }, options: HostOptio
 const GUARD = `trap '' INT TERM HUP; cat >/dev/null; cd /; rm -rf "$1"; sleep 2; rm -rf "$1"`;
 
 async function readEvents(folder: string): Promise<AgentEvent[]> {
-  const { listSegments, parseSegment } = await import('../../host/journal.ts');
+  const { listSegments, parseSegment } = await import('../../host/segments.ts');
   const { readFile } = await import('node:fs/promises');
   const events: AgentEvent[] = [];
   for (const name of await listSegments(folder))

@@ -85,10 +85,10 @@ export const checkBarrels = (tree: Tree): Finding[] =>
 export function checkTestNames(tree: Tree): Finding[] {
   return [...tree.sources.keys()]
     .filter((path) => /[.-](test|spec)\.[cm]?[jt]sx?$/.test(path))
-    .filter((path) => !/^test\/.*\.(unit|db|stack)\.test\.ts$/.test(path))
+    .filter((path) => !/^test\/.*\.(unit|db|stack|temporal)\.test\.ts$/.test(path))
     .map((path) => ({
       rule: 'test-name',
       path,
-      text: 'is run by no project: test/<folder>/<name>.{unit,db,stack}.test.ts',
+      text: 'is run by no project: test/<folder>/<name>.{unit,db,stack,temporal}.test.ts',
     }));
 }

@@ -25,7 +25,7 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   'db/cold': { own: ['model', 'lib'], packages: ['pg'] },
   'db/tenant': { own: ['model', 'lib'], packages: ['pg'] },
   api: { own: ['model', 'lib', 'db/hot'], packages: ['express', 'prom-client', 'zod'] },
-  host: { own: ['model', 'lib', 'db/tenant'], packages: ['prom-client'] },
+  host: { own: ['model', 'lib', 'db/tenant'], packages: ['koffi', 'prom-client'] },
   proxy: { own: ['model', 'lib'], packages: ['prom-client'] },
   workflows: { own: ['model'], packages: ['@temporalio/workflow'], types: ['activities'] },
   activities: {
@@ -37,7 +37,7 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
     own: ['model', 'lib', 'db/cold', 'activities'],
     packages: ['@temporalio/client', '@temporalio/common', '@temporalio/worker', 'prom-client'],
   },
-  console: { own: ['model', 'lib', 'db/cold'], packages: ['express', 'zod'] },
+  console: { own: ['model', 'lib', 'db/cold'], packages: ['prom-client'] },
   dev: { own: ['model', 'lib', 'db', 'api', 'host', 'proxy', 'bench'], packages: [] },
   'dev/generate': { own: ['model', 'lib', 'db', 'api', 'host', 'dev'], packages: ['zod'] },
   bench: { own: ['model', 'lib', 'db', 'api', 'host', 'proxy', 'dev'], packages: [] },
@@ -56,7 +56,36 @@ export const MAINS: Readonly<Record<string, readonly string[]>> = {
   'dev/demo.ts': ['@temporalio/'],
   'dev/sql.ts': ['bench/', 'host/', 'proxy/', '@temporalio/'],
   'bench/main.ts': ['@temporalio/'],
-  'bench/kills/main.ts': ['@temporalio/'],
+  'bench/kills/main.ts': [],
+  'bench/outage/main.ts': [],
+  'bench/cold/main.ts': [],
+  'dev/compose.ts': ['api/', 'proxy/', '@temporalio/'],
+  'dev/migrate.ts': ['api/', 'proxy/', '@temporalio/'],
+  'dev/temporal/cli.ts': ['api/', 'proxy/', 'db/'],
+  'workers/main.ts': [
+    'api/',
+    'host/',
+    'proxy/',
+    'dev/',
+    'bench/',
+    'db/hot/',
+    'db/tenant/',
+    'console/',
+  ],
+  // Loaded by the bundler, into the workflows' sandbox.
+  'workflows/index.ts': ['lib/', 'db/', 'api/', 'host/', 'proxy/', 'dev/', 'workers/', 'console/'],
+  'workers/build-bundle.ts': ['api/', 'host/', 'proxy/', 'dev/', 'bench/', 'db/', 'console/'],
+  'console/main.ts': [
+    'api/',
+    'host/',
+    'proxy/',
+    'dev/',
+    'bench/',
+    'db/hot/',
+    'db/tenant/',
+    'workers/',
+    '@temporalio/',
+  ],
 };
 
 /** Programs that write files of the repository; `npm run check` runs them. */
@@ -107,7 +136,8 @@ export const USES: readonly UseRule[] = [
     use: /^process\.exit$/,
     within: OURS,
     // The agent kills what it runs and ends at once when its home or its volume is gone.
-    except: /^(lib\/shutdown\.ts|host\/main\.ts|dev\/(bootstrap|check)\.mjs)$/,
+    except:
+      /^(lib\/shutdown\.ts|host\/main\.ts|dev\/(bootstrap|check|healthcheck|temporal-download)\.mjs)$/,
     why: 'a process ends by lib/shutdown.ts, so that its steps run',
   },
   {

@@ -124,7 +124,7 @@ function functionName(node: Node, parent: Node | undefined): string {
 
 /** A `describe` holds tests as a folder holds files: its length says nothing. */
 const isDescribe = (parent: Node | undefined): boolean =>
-  parent?.type === 'CallExpression' && nameOf(parent['callee']) === 'describe';
+  parent?.type === 'CallExpression' && /^describe(Temporal)?$/.test(nameOf(parent['callee']) ?? '');
 
 /** Counts the lines once: every node of a tree asks for its own. */
 function lineReader(text: string): (offset: number) => number {
