@@ -1,7 +1,8 @@
 /**
- * Three projects, told apart by the file's name: `x.unit.test.ts` (pure), `x.db.test.ts` (a real
+ * Four projects, told apart by the file's name: `x.unit.test.ts` (pure), `x.db.test.ts` (a real
  * Postgres, one template database for all files) and `x.stack.test.ts` (real agents, Postgres and
- * proxy; one file at a time, because they measure time and fill the machine).
+ * proxy; one file at a time, because they measure time and fill the machine), `x.temporal.test.ts` (a
+ * real Temporal server; skipped where there is none, unless PILOTLIGHT_REQUIRE_TEMPORAL=1).
  * One of them: `npm test -- --selectProjects unit`.
  */
 const base = {
@@ -44,6 +45,12 @@ export default {
       globalTeardown: '<rootDir>/test/support/database-server-stop.ts',
     }),
     project('stack', { runner: '<rootDir>/test/support/serial-runner.js' }),
+    project('temporal', {
+      testTimeout: 120_000,
+      runner: '<rootDir>/test/support/serial-runner.js',
+      globalSetup: '<rootDir>/test/support/temporal-setup.ts',
+      globalTeardown: '<rootDir>/test/support/database-server-stop.ts',
+    }),
   ],
   maxWorkers: 2,
   testTimeout: 30_000,

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { chmod, chown, mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { connect } from '../db/client.ts';
-import { createLocks, findFlock } from '../host/lock.ts';
+import { createLocks } from '../host/lock.ts';
 import { spawnPostgres } from '../host/postgres.ts';
 import { findUser, isRoot, resolvePostgres, type Installation } from '../host/prepare.ts';
 import { waitForReady } from '../host/ready.ts';
@@ -44,7 +44,7 @@ export async function makeBareDirectories(
   const pg = await resolvePostgres(state);
   const volume = await openVolume(volumeRoot);
   const builder = isRoot() ? await findUser('nobody', 'the bench') : undefined;
-  const locks = createLocks({ command: await findFlock(), enabled: true });
+  const locks = createLocks({ enabled: true });
   const templates = createTemplates({ volume, locks, pg, builder });
   await templates.ensure();
   await mkdir(join(state, 'bench'), { recursive: true, mode: 0o711 });

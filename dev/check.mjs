@@ -16,6 +16,9 @@ const GENERATED = [
   { file: 'docs/errors.md', program: 'dist/dev/generate/errors.js' },
   { file: 'docs/spec.md', program: 'dist/dev/generate/spec-table.js' },
   { file: 'docs/settings.md', program: 'dist/dev/generate/settings.js' },
+  { file: 'docs/openapi.json', program: 'dist/dev/generate/openapi.js' },
+  { file: 'db/hot/schema.sql', program: 'dist/dev/generate/schema.js' },
+  { file: 'db/cold/schema.sql', program: 'dist/dev/generate/schema.js' },
 ];
 
 /** Runs Node on a file of the repository. @returns what it said if it failed. */
@@ -61,6 +64,8 @@ const STEPS = {
   lint: () => runNode(['node_modules/oxlint/bin/oxlint', '--type-aware', '--deny-warnings']),
   types: () => runNode(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']),
   tidy: () => runNode([...JEST, '--selectProjects', 'unit', '--testPathPatterns', 'test/tidy/']),
+  compose: () =>
+    runNode([...JEST, '--selectProjects', 'unit', '--testPathPatterns', 'test/compose/']),
   'dead code': () => runNode(['node_modules/knip/bin/knip.js']),
   generated: checkGenerated,
   coverage: () =>

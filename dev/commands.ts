@@ -19,6 +19,8 @@ export interface Plan {
   readonly home: Home;
   readonly ports: Ports;
   readonly secrets: Secrets;
+  /** Of passwords that workers seal and the console opens. */
+  readonly sealing: { readonly keyFile: string; readonly publicKey: string };
   readonly bind: string;
   /** The folder of the Postgres installation. */
   readonly pg: string;
@@ -42,13 +44,14 @@ export const healthUrl = (plan: Plan): string => `http://${plan.bind}:${plan.por
 export function controlUrl(
   plan: Plan,
   server: 'hot' | 'cold',
-  role?: 'api' | 'worker' | 'cold',
+  role?: 'api' | 'worker' | 'cold' | 'console',
 ): string {
   const user = role === undefined ? CONTROL_SUPERUSER : `pilotlight_${role}`;
   const passwords = {
     api: plan.secrets.hot_api_password,
     cold: plan.secrets.hot_cold_password,
     worker: plan.secrets.cold_worker_password,
+    console: plan.secrets.cold_console_password,
   };
   const password =
     role === undefined ? plan.secrets[`${server}_superuser_password`] : passwords[role];

@@ -72,5 +72,6 @@ export async function startControl(
   } else {
     await migrateCold(url);
     await setRolePassword(url, 'pilotlight_worker', plan.secrets.cold_worker_password);
+    await setRolePassword(url, 'pilotlight_console', plan.secrets.cold_console_password);
   }
 }

@@ -33,6 +33,11 @@ export interface Endpoints {
     /** null: it is a server that was there already. */
     readonly ui_url: string | null;
     readonly worker_health_url: string;
+    readonly console: {
+      readonly url: string;
+      /** By scope. */
+      readonly tokens: Readonly<Record<string, string>>;
+    };
     /** The `temporal` program, if there is one. */
     readonly program: string | null;
   } | null;

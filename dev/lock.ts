@@ -1,7 +1,7 @@
 /** The home's lock: one runner at a time. The kernel frees it when its holder ends, however it ends. */
 import { writeSync, ftruncateSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { createLocks, findFlock } from '../host/lock.ts';
+import { createLocks } from '../host/lock.ts';
 
 export interface HeldLock {
   readonly release: () => Promise<void>;
@@ -9,10 +9,9 @@ export interface HeldLock {
 
 /**
  * Takes the lock of this file, or says whose process has it.
- * @throws ConfigError without flock(1).
  */
 export async function tryLock(path: string): Promise<HeldLock | { readonly holder: string }> {
-  const locks = createLocks({ command: await findFlock(), enabled: true });
+  const locks = createLocks({ enabled: true });
   for (;;) {
     const lock = await locks.take(path, { create: true });
     if (lock === 'busy') return { holder: (await readFile(path, 'utf8')).trim() };

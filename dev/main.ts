@@ -1,6 +1,6 @@
 /** `npm start`: runs the whole stack on this machine until it is told to stop. */
 import { relative } from 'node:path';
-import { readConfig } from '../lib/config.ts';
+import { readManagementConfig } from '../lib/config-management.ts';
 import { replaceFile } from '../lib/files.ts';
 import { createLogger } from '../lib/log.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
@@ -20,7 +20,7 @@ async function writeCurlHeader(stack: Stack): Promise<string> {
 }
 
 runMain('pilotlight', async () => {
-  const config = readConfig([
+  const config = readManagementConfig([
     'PILOTLIGHT_HOME',
     'PILOTLIGHT_PORT_BASE',
     'PILOTLIGHT_NAMESPACES',

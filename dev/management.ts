@@ -4,7 +4,7 @@
  * notices.
  */
 import { mkdir } from 'node:fs/promises';
-import { readConfig } from '../lib/config.ts';
+import { readManagementConfig } from '../lib/config-management.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import { replaceFile } from '../lib/files.ts';
 import type { JsonClient } from '../lib/http-client.ts';
@@ -20,6 +20,7 @@ import {
 import type { Endpoints } from './endpoints.ts';
 import { checkPorts, managementPorts } from './ports.ts';
 import { lowerPriority, MANAGEMENT_NICE } from './priority.ts';
+import { tokenHashes } from './secrets.ts';
 import type { Startable, Supervisor } from './supervisor.ts';
 import { madeBy, madeByFile, type Binary } from './temporal/binary.ts';
 import { findOrMake } from './temporal/find.ts';
@@ -75,8 +76,19 @@ function workerCommand(plan: Plan, address: string): Startable {
     PILOTLIGHT_HOT_URL: controlUrl(plan, 'hot', 'cold'),
     PILOTLIGHT_COLD_URL: controlUrl(plan, 'cold', 'worker'),
     PILOTLIGHT_TEMPORAL_ADDRESS: address,
+    PILOTLIGHT_SEALING_PUBLIC_KEY: plan.sealing.publicKey,
   };
   return lowered(startable(plan, 'worker', nodeCommand('workers/main.js', '--role', 'all'), env));
+}
+
+function consoleCommand(plan: Plan): Startable {
+  return startable(plan, 'console', nodeCommand('console/main.js'), {
+    ...common(plan),
+    PILOTLIGHT_PORT: String(plan.ports.console),
+    PILOTLIGHT_COLD_URL: controlUrl(plan, 'cold', 'console'),
+    PILOTLIGHT_TOKENS: tokenHashes(plan.secrets, 'console'),
+    PILOTLIGHT_SEALING_KEY_FILE: plan.sealing.keyFile,
+  });
 }
 
 const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -109,7 +121,9 @@ export function startManagement(options: ManagementOptions): Management {
   async function provideServer(): Promise<Binary | undefined> {
     const folder = folderOf(plan);
     const marks = { PILOTLIGHT_WATCH: plan.home.watch };
-    const { PILOTLIGHT_TEMPORAL_PROGRAM: given } = readConfig(['PILOTLIGHT_TEMPORAL_PROGRAM']);
+    const { PILOTLIGHT_TEMPORAL_PROGRAM: given } = readManagementConfig([
+      'PILOTLIGHT_TEMPORAL_PROGRAM',
+    ]);
     const found = await findOrMake({ folder, given, marks, say, signal });
     if (signal.aborted) return undefined;
     if ('why' in found) {
@@ -123,9 +137,11 @@ export function startManagement(options: ManagementOptions): Management {
   }
 
   async function start(): Promise<ManagementReady | undefined> {
-    const config = readConfig(['PILOTLIGHT_TEMPORAL_ADDRESS', 'TEMPORAL_ADDRESS']);
+    const config = readManagementConfig(['PILOTLIGHT_TEMPORAL_ADDRESS', 'TEMPORAL_ADDRESS']);
     const given = config.PILOTLIGHT_TEMPORAL_ADDRESS || config.TEMPORAL_ADDRESS;
     await checkPorts(managementPorts(plan.ports), plan.bind);
+    // It needs cold Postgres alone, so it does not wait for a Temporal server.
+    await supervisor.start(consoleCommand(plan));
     const binary = given === '' ? await provideServer() : undefined;
     if (given === '' && binary === undefined) return undefined;
     const address = given === '' ? `${plan.bind}:${plan.ports.temporal}` : given;
@@ -137,6 +153,13 @@ export function startManagement(options: ManagementOptions): Management {
       address,
       ui_url: given === '' ? `http://${plan.bind}:${plan.ports.temporalUi}` : null,
       worker_health_url: healthUrl,
+      console: {
+        url: `http://${plan.bind}:${plan.ports.console}`,
+        tokens: {
+          operator: plan.secrets.console_token_operator,
+          passwords: plan.secrets.console_token_passwords,
+        },
+      },
       program: binary?.path ?? null,
     };
   }
@@ -150,7 +173,10 @@ export function startManagement(options: ManagementOptions): Management {
   async function stop(): Promise<void> {
     stopping.abort();
     await ready;
-    await supervisor.stop('worker', 'SIGTERM', WORKER_STOP_MS);
+    await Promise.all([
+      supervisor.stop('worker', 'SIGTERM', WORKER_STOP_MS),
+      supervisor.stop('console', 'SIGTERM', WORKER_STOP_MS),
+    ]);
     await supervisor.stop('temporal', 'SIGTERM', SERVER_STOP_MS);
   }
   return { ready, stop };

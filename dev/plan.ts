@@ -1,12 +1,12 @@
 /** What a stack is started with: the caller's wishes, and the plan that follows from them. */
 import { spawn } from 'node:child_process';
-import { findFlock } from '../host/lock.ts';
 import { isRoot, resolvePostgres } from '../host/prepare.ts';
 import { readConfig } from '../lib/config.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import type { Plan } from './commands.ts';
 import type { Home } from './home.ts';
 import { HOSTS_MAX, portsFrom } from './ports.ts';
+import { provideSealingKey } from './sealing-key.ts';
 import { loadSecrets } from './secrets.ts';
 
 /** The embedded stack is for one machine, so nothing of it listens to others. */
@@ -77,7 +77,6 @@ export async function checkMachine(options: StackOptions): Promise<void> {
   const hosts = options.hosts ?? 2;
   if (hosts < 1 || hosts > HOSTS_MAX)
     throw new ConfigError(`a stack has 1 to ${HOSTS_MAX} hosts, not ${hosts}`);
-  await findFlock();
   if (options.namespaces !== true) return;
   if (!isRoot()) throw new ConfigError('PILOTLIGHT_NAMESPACES=on needs root');
   if (!(await canUnshare()))
@@ -86,8 +85,10 @@ export async function checkMachine(options: StackOptions): Promise<void> {
 
 /** @throws ConfigError without a Postgres, or when the secrets can not be read. */
 export async function makePlan(home: Home, options: StackOptions): Promise<Plan> {
-  const [secrets, pg] = await Promise.all([
+  const keyFile = home.file('sealing-key.pem');
+  const [secrets, publicKey, pg] = await Promise.all([
     loadSecrets(home.file('secrets.json')),
+    provideSealingKey(keyFile),
     resolvePostgres(home.state),
   ]);
   const { settings, serviceUser } = sharedSettings();
@@ -95,6 +96,7 @@ export async function makePlan(home: Home, options: StackOptions): Promise<Plan>
     home,
     ports: portsFrom(options.portBase, options.hosts ?? 2),
     secrets,
+    sealing: { keyFile, publicKey },
     bind: BIND,
     pg: pg.folder,
     namespaces: options.namespaces ?? false,

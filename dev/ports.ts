@@ -13,6 +13,7 @@ const OFFSETS = {
   temporalUi: 32,
   workerHealth: 33,
   workerMetrics: 34,
+  console: 41,
 } as const;
 const FIRST_HOST_OFFSET = 11;
 /** Offsets 11 to 19; 21 is hot Postgres'. */
@@ -32,6 +33,7 @@ export interface Ports {
   /** The worker's own HTTP, and the metrics of Temporal's SDK in it. */
   readonly workerHealth: number;
   readonly workerMetrics: number;
+  readonly console: number;
   /** Of host-1, host-2, … */
   readonly hosts: readonly number[];
 }
@@ -47,6 +49,7 @@ export function portsFrom(base: number, hosts: number): Ports {
     temporalUi: base + OFFSETS.temporalUi,
     workerHealth: base + OFFSETS.workerHealth,
     workerMetrics: base + OFFSETS.workerMetrics,
+    console: base + OFFSETS.console,
     hosts: Array.from({ length: hosts }, (_, i) => base + FIRST_HOST_OFFSET + i),
   };
 }
@@ -57,6 +60,7 @@ export const managementPorts = (ports: Ports): readonly number[] => [
   ports.temporalUi,
   ports.workerHealth,
   ports.workerMetrics,
+  ports.console,
 ];
 
 export const hotPorts = (ports: Ports): readonly number[] => [

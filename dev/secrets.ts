@@ -9,16 +9,21 @@ import { hashToken } from '../lib/tokens.ts';
 const API_SCOPES = ['proxy', 'host', 'operator', 'create', 'cold'] as const;
 /** Who calls host agents. */
 const AGENT_SCOPES = ['api', 'operator'] as const;
+/** Who calls the console. */
+const CONSOLE_SCOPES = ['operator', 'passwords'] as const;
 
 const NAMES = [
   'fleet',
   ...API_SCOPES.map((scope) => `api_token_${scope}` as const),
   ...AGENT_SCOPES.map((scope) => `agent_token_${scope}` as const),
+  ...CONSOLE_SCOPES.map((scope) => `console_token_${scope}` as const),
   'hot_superuser_password',
   'hot_api_password',
   'hot_cold_password',
   'cold_superuser_password',
   'cold_worker_password',
+  'cold_console_password',
+  'temporal_password',
 ] as const;
 
 export type SecretName = (typeof NAMES)[number];
@@ -54,11 +59,14 @@ export async function loadSecrets(path: string): Promise<Secrets> {
   return secrets;
 }
 
+const SCOPES = { api: API_SCOPES, agent: AGENT_SCOPES, console: CONSOLE_SCOPES } as const;
+
 /** What a server learns of its callers: `scope=<SHA-256 of the token>,…` (PILOTLIGHT_TOKENS). */
-export function tokenHashes(secrets: Secrets, server: 'api' | 'agent'): string {
-  const hashes =
-    server === 'api'
-      ? API_SCOPES.map((scope) => `${scope}=${hashToken(secrets[`api_token_${scope}`])}`)
-      : AGENT_SCOPES.map((scope) => `${scope}=${hashToken(secrets[`agent_token_${scope}`])}`);
-  return hashes.join(',');
+export function tokenHashes(secrets: Secrets, server: keyof typeof SCOPES): string {
+  return SCOPES[server]
+    .map((scope) => {
+      const token = secrets[`${server}_token_${scope}` as SecretName];
+      return `${scope}=${hashToken(token)}`;
+    })
+    .join(',');
 }

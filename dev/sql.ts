@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { connect, postgresErrorOf, type Client, type PostgresError } from '../db/client.ts';
-import { readConfig } from '../lib/config.ts';
+import { readManagementConfig } from '../lib/config-management.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import { errnoOf } from '../lib/files.ts';
 import { runMain } from '../lib/shutdown.ts';
@@ -37,7 +37,7 @@ function readArguments(): Wanted {
 /** The connection string of the demo, of another database of this stack, or the one given. */
 async function resolveDatabase(given: string | undefined): Promise<string> {
   if (given?.includes('://')) return given;
-  const config = readConfig(['PILOTLIGHT_HOME', 'PGPASSWORD']);
+  const config = readManagementConfig(['PILOTLIGHT_HOME', 'PGPASSWORD']);
   const endpoints = await readEndpoints(config.PILOTLIGHT_HOME);
   if (endpoints === undefined)
     throw new ConfigError(`no stack runs on ${config.PILOTLIGHT_HOME}; start it with: npm start`);

@@ -174,8 +174,12 @@ async function startIn(home: Home, options: StackOptions): Promise<Stack> {
       managed = ready;
       if (ready === undefined) return undefined;
       stopRefill();
+      options.say('warm slots are kept ready by poolReplenishment from now on');
       refresh();
-      return written.then(() => ready);
+      return written.then(
+        () => ready,
+        () => ready,
+      );
     });
     return {
       endpoints,

@@ -12,9 +12,8 @@ try {
     server: { executable: { type: 'cached-download', downloadDir, version } },
   });
   await environment.teardown();
-  process.exit(0);
 } catch (error) {
   const text = error instanceof Error ? error.message : String(error);
   process.stderr.write(`${text.split('\n')[0]}\n`);
-  process.exit(1);
+  process.exitCode = 1;
 }

@@ -105,13 +105,13 @@ async function read(store: Store, database: string): Promise<Identity | undefine
 async function locked<T>(
   store: Store,
   database: string,
-  create: boolean,
+  mayMakeFile: boolean,
   work: () => Promise<T>,
 ): Promise<T> {
   const path = store.volume.database(database).lock;
   const lock: HeldLock | 'busy' | 'gone' = await store.locks.take(path, {
     waitSeconds: LOCK_WAIT_S,
-    create,
+    create: mayMakeFile,
   });
   if (lock === 'gone') throw new AppError('database_not_found');
   if (lock === 'busy') throw new AppError('identity_conflict', { detail: 'being changed' });

@@ -1,4 +1,4 @@
-/** `npm run kills -- --times N --seed S [--no-lock]` */
+/** `npm run kills -- --times N --seed S [--no-lock] [--workflows]` */
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/config-error.ts';
 import { wholeNumber } from '../harness.ts';
@@ -9,6 +9,8 @@ export interface KillsArguments {
   /** Decides who is killed and when. */
   readonly seed: number;
   readonly lock: 'on' | 'off';
+  /** Kill the Temporal server and the worker under workflows instead; `times` counts rounds. */
+  readonly workflows: boolean;
 }
 
 const TIMES_DEFAULT = 10;
@@ -22,12 +24,14 @@ export function readKillsArguments(args: readonly string[]): KillsArguments {
         times: { type: 'string' },
         seed: { type: 'string' },
         'no-lock': { type: 'boolean' },
+        workflows: { type: 'boolean' },
       },
     });
     return {
       times: wholeNumber('--times', values.times) ?? TIMES_DEFAULT,
       seed: wholeNumber('--seed', values.seed) ?? Date.now() % 1_000_000,
       lock: values['no-lock'] === true ? 'off' : 'on',
+      workflows: values.workflows ?? false,
     };
   } catch (error) {
     if (error instanceof ConfigError) throw error;

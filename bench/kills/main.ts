@@ -23,6 +23,7 @@ import { findLeakedSlots } from './slots.ts';
 import { killOne, type Places } from './targets.ts';
 import { judge } from './verdict.ts';
 import { startWatcher, type Occupant } from './watcher.ts';
+import { killWorkflows } from './workflows.ts';
 
 const HOSTS = 2;
 const DATABASES = 3;
@@ -138,6 +139,7 @@ runMain('kills', async () => {
   const write = (text: string): void => void process.stdout.write(text);
   const { say } = createProgress(write, () => performance.now());
   const shutdown = installShutdown(createLogger('kills', 'warn'), STOP_MS_MAX);
+  if (args.workflows) return killWorkflows({ args, shutdown, write, say });
   // Below a folder of its own, which is not the home: the log outlives the home.
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'pilotlight-kills-')));
   const home = join(folder, 'home');

@@ -15,7 +15,7 @@ const AFTER_MS_MIN = 300;
 const AFTER_MS_MAX = 3_000;
 
 /** mulberry32 of Tommy Ettinger (public domain): 32 bits of state, the same on every machine. */
-function createRandom(seed: number): () => number {
+export function createRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

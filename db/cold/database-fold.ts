@@ -11,7 +11,8 @@ const rows = {
 with e as (
   select * from jsonb_to_recordset($1::jsonb) as e(
     id bigint, kind text, at_ms bigint, database_id text, tenant text, size text)
-   where e.kind in ('database_created', 'database_changed', 'database_deleted', 'database_create_undone')
+   where e.kind in ('database_created', 'database_changed', 'database_deleted',
+                    'database_undeleted', 'database_create_undone')
      and e.database_id is not null and e.tenant is not null and e.size is not null
 ), last as (
   select distinct on (database_id) * from e order by database_id, id desc

@@ -7,7 +7,7 @@
  * item claimed, a hold renewed, a ledger line of a rollup).
  */
 import pg from 'pg';
-import { AppError } from '../../model/errors.ts';
+import { AppError, codeOf } from '../../model/errors.ts';
 
 export interface Statement {
   readonly name: string;
@@ -39,7 +39,7 @@ function isUnavailable(error: unknown): boolean {
 }
 
 /** What a driver threw, as an AppError where it says that the server is not to be had. */
-export const translated = (error: unknown): unknown =>
+const translated = (error: unknown): unknown =>
   isUnavailable(error) ? new AppError('unavailable', { cause: error }) : error;
 
 export interface ColdOptions {
@@ -94,6 +94,15 @@ async function connected(pool: pg.Pool): Promise<pg.PoolClient> {
   }
 }
 
+async function rolledBack(run: Run): Promise<boolean> {
+  try {
+    await run({ name: '', text: 'rollback' }, []);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Folds a page of events or rates a page of databases: longer than a statement of the hot path. */
 const STATEMENT_MS_MAX = 30_000;
 
@@ -111,18 +120,22 @@ export function openCold(options: ColdOptions): Cold {
     const broke = (): void => undefined;
     // A connection that breaks between two statements is told by the next one.
     client.on('error', broke);
-    let ended = false;
+    const run = runOn(client);
+    let usable = false;
     try {
-      const run = runOn(client);
       await run({ name: '', text: 'begin' }, []);
       const result = await work(run);
       await run({ name: '', text: 'commit' }, []);
-      ended = true;
+      usable = true;
       return result;
+    } catch (error) {
+      // At once, so that its locks are free for whoever tries again.
+      if (codeOf(error) !== 'unavailable') usable = await rolledBack(run);
+      throw error;
     } finally {
       client.removeListener('error', broke);
-      // Of a connection in a transaction that failed only the server knows the state: it is closed.
-      client.release(!ended);
+      // A connection of which nobody knows what goes on in it is closed.
+      client.release(!usable);
     }
   }
 

@@ -52,7 +52,7 @@ create table event (
   reason text,
   UNIQUE (host_id, boot, seq),
   PRIMARY KEY (id)
-);
+) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0);
 
 create table generation (
   one_row boolean not null default true,
@@ -96,6 +96,73 @@ create table tenant (
 );
 
 CREATE INDEX database_tenant ON public.database USING btree (tenant, id);
+
+CREATE OR REPLACE FUNCTION public.above_floor(the_size text, hosts text[], vacant_floor integer)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform pg_advisory_xact_lock(hashtext('above_floor'), hashtext(the_size));
+  return (
+    select count(*) > vacant_floor
+      from (select from slot_vacant v
+             where v.size = the_size and v.host_id = any (hosts) limit vacant_floor + 1) s);
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.cold_events(most integer)
+ RETURNS TABLE(id bigint, host_id text, boot bigint, seq bigint, kind text, at timestamp with time zone, database_id text, directory text, tenant text, epoch bigint, size text, reason text)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  select e.id, e.host_id, e.boot, e.seq, e.kind, e.at, e.database_id, e.directory, e.tenant, e.epoch,
+         e.size, e.reason
+    from event e order by e.id limit least(most, 1000)
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.cold_events_taken(ids bigint[])
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  with gone as (delete from event e where e.id = any (ids) returning 1)
+  select count(*) from gone
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.cold_generation()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$ select id from generation $function$
+;
+
+CREATE OR REPLACE FUNCTION public.cold_pool()
+ RETURNS TABLE(host_id text, url text, cordoned boolean, size text, vacant bigint, warm bigint, assigned bigint)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+  with slot as (
+    select v.host_id, v.size, count(*) as vacant, 0 as warm, 0 as assigned
+      from slot_vacant v group by 1, 2
+    union all
+    select w.host_id, w.size, 0, count(*), 0 from slot_warm w group by 1, 2
+    union all
+    select a.host_id, a.size, 0, 0, count(*) from assignment a group by 1, 2
+  )
+  select h.host_id, h.url, h.cordoned, s.size, coalesce(sum(s.vacant), 0)::bigint,
+         coalesce(sum(s.warm), 0)::bigint, coalesce(sum(s.assigned), 0)::bigint
+    from host h left join slot s on s.host_id = h.host_id
+   group by h.host_id, h.url, h.cordoned, s.size
+   order by h.host_id, s.size
+$function$
+;
 
 CREATE OR REPLACE FUNCTION public.host_sync(the_host text, the_url text, the_boot bigint, the_version bigint, capacity jsonb, slots jsonb)
  RETURNS boolean
@@ -163,7 +230,14 @@ begin
        and (d.last_host is distinct from the_host
             or (d.said_boot, d.said_version) < (the_boot, the_version))
        and ((d.state in ('suspended', 'starting', 'broken') and r.epoch >= d.epoch)
-            or (d.state in ('running', 'suspending') and r.epoch > d.epoch))
+            or (d.state in ('running', 'suspending') and r.epoch > d.epoch)
+            -- The same run in another slot than the index believes: an attach that the agent had
+            -- answered before, or a restart in place, was taken for the claim of a new slot.
+            or (d.state = 'running' and r.epoch = d.epoch
+                and not exists (
+                  select from assignment a
+                  where a.database_id = d.id and a.host_id = the_host
+                    and a.size = r.size and a.slot = r.slot)))
     returning d.id, r.size, r.slot, r.epoch, r.socket, r.port
   )
   insert into assignment (database_id, host_id, size, slot, epoch, boot, version, socket, port)
@@ -206,6 +280,15 @@ begin
        select from assignment a
        where a.host_id = the_host and a.size = r.size and a.slot = r.slot)
   on conflict (size, host_id, slot) do update set directory = excluded.directory;
+
+  -- An insert above may have waited for a claim of that very slot, and then looked at assignments
+  -- as they were before it: this statement sees them as they are now, and nobody has seen our rows.
+  delete from slot_vacant v using assignment a
+   where v.host_id = the_host
+     and a.host_id = v.host_id and a.size = v.size and a.slot = v.slot;
+  delete from slot_warm w using assignment a
+   where w.host_id = the_host
+     and a.host_id = w.host_id and a.size = w.size and a.slot = w.slot;
   return true;
 end
 $function$

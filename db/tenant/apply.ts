@@ -23,7 +23,7 @@ const ANSWER_MS_MAX = 5_000;
 /** Above what a tenant can set for the database or its role, so that nothing of it counts here. */
 const OWN_SETTINGS = '-c search_path=pg_catalog -c default_transaction_read_only=off';
 
-export const SCHEMA = 'pilotlight';
+const SCHEMA = 'pilotlight';
 
 /** Made once. `applied_at` null: it was tried. A tenant may read it, so that pg_dump works. */
 const MAKE = `

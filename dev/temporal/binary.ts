@@ -36,7 +36,7 @@ export async function onPath(name: string): Promise<string | undefined> {
 }
 
 /** @returns the server's version, or undefined if this is no such program. */
-export function serverVersionOf(path: string): Promise<string | undefined> {
+function serverVersionOf(path: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const options = { timeout: VERSION_MS_MAX, env: childEnvironment({}) };
     execFile(path, ['--version'], options, (error, stdout) => {

@@ -56,7 +56,8 @@ export async function findOrMake(options: FindOptions): Promise<Found> {
       const made = await make(options);
       const judged = 'path' in made ? await judge(made.path, from, await madeBy(folder)) : made;
       if ('path' in judged) return judged;
-      say(`no Temporal server: ${judged.why}`);
+      // Of the last one the caller speaks.
+      if (!signal.aborted && make !== build) say(`no Temporal server yet: ${judged.why}`);
       whys.push(judged.why);
     }
     return { why: whys.join('; ') };

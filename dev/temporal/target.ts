@@ -1,5 +1,5 @@
 /** Which server and which program the commands of `npm run temporal` are for. */
-import { readConfig } from '../../lib/config.ts';
+import { readManagementConfig } from '../../lib/config-management.ts';
 import { ConfigError } from '../../lib/config-error.ts';
 import { readEndpoints } from '../endpoints.ts';
 import { homePaths } from '../home.ts';
@@ -16,7 +16,7 @@ export interface Target {
  * @throws ConfigError where there is no program.
  */
 export async function resolveTarget(): Promise<Target> {
-  const config = readConfig([
+  const config = readManagementConfig([
     'PILOTLIGHT_HOME',
     'PILOTLIGHT_PORT_BASE',
     'PILOTLIGHT_TEMPORAL_ADDRESS',

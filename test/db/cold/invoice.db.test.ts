@@ -105,9 +105,27 @@ describe('a close', () => {
       ['2026-10', 'db-c', HOUR_MS, 16_000],
     ]);
     expect(next.total_micro).toBe(-45 * 16_000);
+    expect(await ask(stage.cold, 'select * from ledger_late')).toEqual([]);
     now = Date.UTC(2027, 0, 1);
     expect(await close('2026-12')).toBe(0);
     expect(await invoice('acme', '2026-12')).toBeNull();
+  });
+
+  test('a close that goes on after an abort leaves for the next one what came late meanwhile', async () => {
+    const october = Date.UTC(2026, 9, 10);
+    await stage.ran('db-a', 1, october, october + HOUR_MS);
+    await close('2026-10');
+    await stage.ran('db-a', 2, NOVEMBER, NOVEMBER + HOUR_MS);
+    await close('2026-11');
+    await ask(stage.cold, `update billing_month set closed_at = null where month = '2026-11'`);
+    await stage.ran('db-b', 1, october, october + HOUR_MS);
+    await stage.roll({ from_ms: NOVEMBER, to_ms: NOVEMBER + HOUR_MS });
+    expect(await close('2026-11')).toBe(1);
+    now = Date.UTC(2027, 0, 1);
+    await close('2026-12');
+    expect((await invoice('acme', '2026-12')).adjustments).toMatchObject([
+      { month: '2026-10', database: 'db-b', ms: HOUR_MS },
+    ]);
   });
 
   test('a change while the month is being closed is not lost', async () => {

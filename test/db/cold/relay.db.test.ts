@@ -182,8 +182,14 @@ describe('the relay', () => {
       `insert into event (host_id, boot, seq, kind, at) values ('host-2', 1, 1, 'warmed', now())`,
     );
     await eventInsert(hotAdmin, eventsOf(1, ['started', 1]));
-    expect(await relayRound({ cold, hot })).toEqual({ outcome: 'drained', taken: 1 });
-    await late('commit');
+    const between: HotFunctions = {
+      ...hot,
+      async eventsTaken(ids) {
+        await late('commit');
+        return hot.eventsTaken(ids);
+      },
+    };
+    expect(await relayRound({ cold, hot: between })).toEqual({ outcome: 'drained', taken: 1 });
     await slow.close();
     expect(await relayRound({ cold, hot })).toEqual({ outcome: 'drained', taken: 1 });
     expect((await taken()).map((event) => event.source)).toEqual(['host-1', 'host-2']);
