@@ -91,7 +91,7 @@ export function applyRequestOf(body: unknown): ApplyRequest {
     database: databaseOf(fields['database']),
     epoch: count(fields, 'epoch', EPOCH_MAX),
     name,
-    checksum: String(checksum),
+    checksum: checksum,
     sql,
     lock_timeout_ms: count(fields, 'lock_timeout_ms', MIGRATION_MS_MAX),
     statement_timeout_ms: count(fields, 'statement_timeout_ms', MIGRATION_MS_MAX),

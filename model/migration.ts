@@ -7,11 +7,6 @@ export const MIGRATION_MS_MAX = 3_600_000;
 
 /** `0001_add_an_index.sql`: files are applied in the order of their numbers. */
 const MIGRATION_NAME = /^[0-9]{4}_[a-z0-9_]{1,100}\.sql$/;
-/** SHA-256 in hex. */
-const CHECKSUM = /^[0-9a-f]{64}$/;
 
 export const isMigrationName = (value: unknown): value is string =>
   typeof value === 'string' && MIGRATION_NAME.test(value);
-
-export const isChecksum = (value: unknown): value is string =>
-  typeof value === 'string' && CHECKSUM.test(value);

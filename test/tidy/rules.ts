@@ -30,12 +30,12 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   workflows: { own: ['model'], packages: ['@temporalio/workflow'], types: ['activities'] },
   activities: {
     own: ['model', 'lib', 'db/cold'],
-    packages: ['@temporalio/activity', '@temporalio/common'],
+    packages: ['@temporalio/activity'],
   },
   // The only folder that talks to a Temporal server.
   workers: {
     own: ['model', 'lib', 'db/cold', 'activities'],
-    packages: ['@temporalio/client', '@temporalio/common', '@temporalio/worker', 'prom-client'],
+    packages: ['@temporalio/client', '@temporalio/worker', 'prom-client'],
   },
   console: { own: ['model', 'lib', 'db/cold'], packages: ['prom-client'] },
   dev: { own: ['model', 'lib', 'db', 'api', 'host', 'proxy', 'bench'], packages: [] },
@@ -62,6 +62,7 @@ export const MAINS: Readonly<Record<string, readonly string[]>> = {
   'dev/compose.ts': ['api/', 'proxy/', '@temporalio/'],
   'dev/migrate.ts': ['api/', 'proxy/', '@temporalio/'],
   'dev/temporal/cli.ts': ['api/', 'proxy/', 'db/'],
+  'dev/temporal/record.ts': ['api/', 'proxy/', 'db/'],
   'workers/main.ts': [
     'api/',
     'host/',
