@@ -27,6 +27,11 @@ export interface IdleWatch {
 
 /** A woken database gets so long for its first session, however short its idle time. */
 export const FIRST_SESSION_MS = 5_000;
+/**
+ * A session that did something within this time is at work, however short the idle time: it may have
+ * just got in, and its first statement is on its way.
+ */
+export const SETTLING_MS = 1_000;
 /** Autovacuum delays a suspend: how long until the next look. */
 const DELAY_MS = 5_000;
 
@@ -98,7 +103,8 @@ export function judge(
   if (connections > look.clients) return 'active';
   const sessions = look.clients - look.ignored;
   if (sessions > 0 && policy.idle_sessions === 'keep') return 'active';
-  if (look.quiet_ms !== null && look.quiet_ms < policy.idle_ms) return 'active';
+  const settled = Math.max(policy.idle_ms, SETTLING_MS);
+  if (look.quiet_ms !== null && look.quiet_ms < settled) return 'active';
   const grown =
     baseline !== undefined &&
     (look.sessions > baseline.sessions || look.active_ms > baseline.active_ms);

@@ -43,6 +43,12 @@ describe('a look', () => {
     expect(judge(look(seen), policy(), seen.clients ?? 0, undefined)).toBe(verdict);
   });
 
+  it('finds a session at work that has just got in, however short the idle time', () => {
+    const none = policy({ idle_ms: 0 });
+    expect(judge(look({ clients: 1, quiet_ms: 999 }), none, 1, undefined)).toBe('active');
+    expect(judge(look({ clients: 1, quiet_ms: 1_000 }), none, 1, undefined)).toBe('idle');
+  });
+
   it('finds somebody who is just getting in', () => {
     expect(judge(look(), policy(), 1, undefined)).toBe('active');
   });
