@@ -58,97 +58,119 @@ const SKIPPED: ReadonlySet<ErrorCode> = new Set([
   'broken',
 ]);
 
-/** Until when an item is put off for an error: it can be helped by asking again, later. */
-const defers = (code: ErrorCode): boolean => ERRORS[code].retryable;
+/** A page under way. */
+interface Working {
+  readonly deps: ItemsDeps;
+  readonly page: Page;
+  readonly work: Work;
+  readonly inFlight: Map<string, AbortController>;
+  begun: number;
+  failed: number;
+}
+
+/** Writes down what an error means for its item: skipped, put off, or failed. */
+async function settle(
+  working: Working,
+  claimed: ClaimedItem,
+  code: ErrorCode,
+  detail?: string,
+): Promise<void> {
+  const { cold } = working.deps;
+  const { run, retry_ms } = working.page;
+  const item = { run, ...claimed };
+  const afterMs = deferMs(retry_ms, claimed.attempt);
+  const text = detail === undefined ? {} : { detail };
+  if (SKIPPED.has(code)) await runItemEnd(cold, { ...item, state: 'skipped', error: code });
+  else if (ERRORS[code].retryable) await runItemDefer(cold, { ...item, error: code, afterMs });
+  else {
+    working.failed += 1;
+    await runItemEnd(cold, { ...item, state: 'failed', error: code, ...text });
+  }
+}
+
+async function workHeld(working: Working, claimed: ClaimedItem, signal: AbortSignal) {
+  const { cold, log } = working.deps;
+  const { run } = working.page;
+  const { item: database, attempt } = claimed;
+  try {
+    const outcome = await working.work.item({ database, attempt, signal });
+    if (outcome.state === 'failed') await settle(working, claimed, outcome.error, outcome.detail);
+    if (outcome.state === 'done')
+      await runItemEnd(cold, { run, ...claimed, state: 'done', result: outcome.result });
+  } catch (error) {
+    // What is lost was another's by then, and its word counts.
+    const code = signal.aborted ? 'held' : codeOf(error);
+    if (code === 'internal') log.error({ err: error, run, database }, 'BUG');
+    await settle(working, claimed, code, error instanceof AppError ? error.detail : undefined);
+  }
+}
+
+async function workOne(working: Working, claimed: ClaimedItem): Promise<void> {
+  const { deps, page, work, inFlight } = working;
+  const { item: database } = claimed;
+  const owner = page.run;
+  const taken = await holdTake(deps.cold, { database, owner, kind: work.verb, forMs: HOLD_MS });
+  if (!taken.taken) return settle(working, claimed, 'held');
+  const lost = new AbortController();
+  inFlight.set(database, lost);
+  try {
+    await workHeld(working, claimed, lost.signal);
+  } finally {
+    inFlight.delete(database);
+    await holdRelease(deps.cold, database, owner);
+  }
+}
+
+/** Renews the holds of what is in flight; what could not be renewed in time is given up. */
+async function renewHolds({ deps, page, inFlight }: Working): Promise<void> {
+  const held = [...inFlight.keys()];
+  if (held.length === 0) return;
+  const kept = new Set(await holdRenew(deps.cold, held, page.run, HOLD_MS));
+  for (const database of held) if (!kept.has(database)) inFlight.get(database)?.abort();
+}
+
+/** Claims a page and works it off in lanes. All of them come to their end, whatever one throws. */
+async function workLanes(working: Working, isOver: () => boolean): Promise<void> {
+  const { deps, page } = working;
+  const claims = (await runItemClaim(deps.cold, page.run, page.run, page.limit)).values();
+  async function lane(): Promise<void> {
+    for (const claimed of claims) {
+      working.begun += 1;
+      await workOne(working, claimed);
+      if (isOver()) return;
+    }
+  }
+  const lanes = isOver() ? [] : Array.from({ length: page.concurrency }, lane);
+  // The next attempt must not meet what this one left running.
+  const ends = await Promise.allSettled(lanes);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
 
 export async function workPage(deps: ItemsDeps, page: Page, work: Work): Promise<Paged> {
-  const { cold, log, draining } = deps;
-  const { run } = page;
   const context = Context.current();
+  const working: Working = { deps, page, work, inFlight: new Map(), begun: 0, failed: 0 };
   const began = performance.now();
-  const inFlight = new Map<string, AbortController>();
-  let begun = 0;
-  let failed = 0;
-
   const isOver = (): boolean =>
     context.cancellationSignal.aborted ||
-    draining.aborted ||
-    failed > page.failures_left ||
+    deps.draining.aborted ||
+    working.failed > page.failures_left ||
     performance.now() - began > PAGE_MS_MAX;
-
-  async function settle(claimed: ClaimedItem, code: ErrorCode, detail?: string): Promise<void> {
-    const item = { run, ...claimed };
-    const afterMs = deferMs(page.retry_ms, claimed.attempt);
-    const text = detail === undefined ? {} : { detail };
-    if (SKIPPED.has(code)) await runItemEnd(cold, { ...item, state: 'skipped', error: code });
-    else if (defers(code)) await runItemDefer(cold, { ...item, error: code, afterMs });
-    else {
-      failed += 1;
-      await runItemEnd(cold, { ...item, state: 'failed', error: code, ...text });
-    }
-  }
-
-  async function workHeld(claimed: ClaimedItem, lost: AbortController): Promise<void> {
-    const { item: database, attempt } = claimed;
-    try {
-      const outcome = await work.item({ database, attempt, signal: lost.signal });
-      if (outcome.state === 'failed') await settle(claimed, outcome.error, outcome.detail);
-      if (outcome.state === 'done')
-        await runItemEnd(cold, { run, ...claimed, state: 'done', result: outcome.result });
-    } catch (error) {
-      // What is lost was another's by then, and its word counts.
-      const code = lost.signal.aborted ? 'held' : codeOf(error);
-      if (code === 'internal') log.error({ err: error, run, database }, 'BUG');
-      await settle(claimed, code, error instanceof AppError ? error.detail : undefined);
-    }
-  }
-
-  async function workOne(claimed: ClaimedItem): Promise<void> {
-    const { item: database } = claimed;
-    const hold = { database, owner: run, kind: work.verb, forMs: HOLD_MS };
-    const taken = await holdTake(cold, hold);
-    if (!taken.taken) return settle(claimed, 'held');
-    const lost = new AbortController();
-    inFlight.set(database, lost);
-    try {
-      await workHeld(claimed, lost);
-    } finally {
-      inFlight.delete(database);
-      await holdRelease(cold, database, run);
-    }
-  }
-
-  /** What could not be renewed in time is given up. */
-  async function renew(): Promise<void> {
-    const held = [...inFlight.keys()];
-    if (held.length === 0) return;
-    const kept = new Set(await holdRenew(cold, held, run, HOLD_MS));
-    for (const database of held) if (!kept.has(database)) inFlight.get(database)?.abort();
-  }
-
-  const heartbeat = setInterval(() => context.heartbeat({ begun, failed }), HEARTBEAT_MS);
+  const heartbeat = setInterval(() => {
+    context.heartbeat({ begun: working.begun, failed: working.failed });
+  }, HEARTBEAT_MS);
   const renewal = setInterval(() => {
-    // Without cold Postgres nobody else can take it either, until it has run out.
-    renew().catch((error: unknown) => log.warn({ run, code: codeOf(error) }, 'no holds renewed'));
+    // Without cold Postgres nobody else can take them either, until they have run out.
+    renewHolds(working).catch((error: unknown) =>
+      deps.log.warn({ run: page.run, code: codeOf(error) }, 'no holds renewed'),
+    );
   }, HOLD_RENEW_MS);
   try {
-    const claims = (await runItemClaim(cold, run, run, page.limit)).values();
-    const lane = async (): Promise<void> => {
-      for (const claimed of claims) {
-        begun += 1;
-        await workOne(claimed);
-        if (isOver()) return;
-      }
-    };
-    const lanes = isOver() ? [] : Array.from({ length: page.concurrency }, lane);
-    // All of them to their end: the next attempt must not meet what this one left running.
-    const ends = await Promise.allSettled(lanes);
-    for (const end of ends) if (end.status === 'rejected') throw end.reason;
+    await workLanes(working, isOver);
   } finally {
     clearInterval(heartbeat);
     clearInterval(renewal);
   }
-  return countRun(cold, run, begun);
+  return countRun(deps.cold, page.run, working.begun);
 }
 
 /** How a run stands. */

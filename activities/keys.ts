@@ -18,7 +18,7 @@ import type { Paged } from '../model/cold/items.ts';
 import { revokeRun, type RotationPage, type RotationPlan } from '../model/cold/keys.ts';
 import { workflowId } from '../model/cold/names.ts';
 import { AppError } from '../model/errors.ts';
-import { createFleetCalls } from './fleet-calls.ts';
+import { createFleetCalls, type FleetCalls } from './fleet-calls.ts';
 import { countRun, workPage, type Item, type ItemOutcome, type ItemsDeps } from './items.ts';
 
 export interface KeyActivitiesDeps extends ItemsDeps {
@@ -33,45 +33,56 @@ export interface KeyActivitiesDeps extends ItemsDeps {
 const VERB = 'keyRotation';
 const LIST_PAGE = 1_000;
 
+interface Keys {
+  readonly cold: Cold;
+  readonly fleet: FleetCalls;
+  readonly sealingKey: string;
+}
+
+/** The password and the word that it was made, or neither: a late attempt seals nothing. */
+async function add(keys: Keys, item: Item, page: RotationPage): Promise<ItemOutcome> {
+  const { database, attempt } = item;
+  const { run, rotation, role } = page;
+  const { password } = await keys.fleet.password(database, { role, phase: 'add' });
+  if (password === undefined) throw new Error('BUG: an add that answers no password');
+  const context = passwordContext(rotation, database, role);
+  const sealed = sealBox(keys.sealingKey, password, context);
+  await keys.cold.transaction(async (statement) => {
+    const within: Cold = { ...keys.cold, quick: statement, durable: statement };
+    const ended = { run, item: database, attempt, state: 'done' as const };
+    if (await runItemEnd(within, ended))
+      await sealedPasswordPut(within, { rotation, database, role, sealed });
+  });
+  return { state: 'ended' };
+}
+
+async function revoke(
+  { fleet }: Keys,
+  { database }: Item,
+  { role }: RotationPage,
+): Promise<ItemOutcome> {
+  await fleet.password(database, { role, phase: 'revoke' });
+  return { state: 'done', result: {} };
+}
+
+/** Databases that have a new password: only of these the old one may end. */
+async function addedOf(cold: Cold, run: string): Promise<string[]> {
+  const ids: string[] = [];
+  for (;;) {
+    const page = await runItemList(cold, run, 'done', ids.at(-1) ?? '', LIST_PAGE);
+    ids.push(...page.map(({ item }) => item));
+    if (page.length < LIST_PAGE) return ids;
+  }
+}
+
 export function createKeyActivities(deps: KeyActivitiesDeps) {
   const { cold, sealingKey } = deps;
-  const fleet = createFleetCalls(deps);
+  const keys: Keys = { cold, fleet: createFleetCalls(deps), sealingKey };
 
   function checkKey(): void {
     // An operator can give this worker its key; until then the rotation waits, and says why.
     if (sealingKey === '')
       throw new AppError('unavailable', { detail: 'this worker has no key to seal to' });
-  }
-
-  /** The password and the word that it was made, or neither: a late attempt seals nothing. */
-  async function add(item: Item, page: RotationPage): Promise<ItemOutcome> {
-    const { database, attempt } = item;
-    const { run, rotation, role } = page;
-    const { password } = await fleet.password(database, { role, phase: 'add' });
-    if (password === undefined) throw new Error('BUG: an add that answers no password');
-    const sealed = sealBox(sealingKey, password, passwordContext(rotation, database, role));
-    await cold.transaction(async (statement) => {
-      const within: Cold = { ...cold, quick: statement, durable: statement };
-      const ended = { run, item: database, attempt, state: 'done' as const };
-      if (await runItemEnd(within, ended))
-        await sealedPasswordPut(within, { rotation, database, role, sealed });
-    });
-    return { state: 'ended' };
-  }
-
-  async function revoke({ database }: Item, { role }: RotationPage): Promise<ItemOutcome> {
-    await fleet.password(database, { role, phase: 'revoke' });
-    return { state: 'done', result: {} };
-  }
-
-  /** Databases that have a new password: only of these the old one may end. */
-  async function added(run: string): Promise<string[]> {
-    const ids: string[] = [];
-    for (;;) {
-      const page = await runItemList(cold, run, 'done', ids.at(-1) ?? '', LIST_PAGE);
-      ids.push(...page.map(({ item }) => item));
-      if (page.length < LIST_PAGE) return ids;
-    }
   }
 
   return {
@@ -86,19 +97,19 @@ export function createKeyActivities(deps: KeyActivitiesDeps) {
     /** Gives each database of a page a new password beside the old one. Wakes nothing. */
     async rotationAdd(page: RotationPage): Promise<Paged> {
       checkKey();
-      return workPage(deps, page, { verb: VERB, item: (item) => add(item, page) });
+      return workPage(deps, page, { verb: VERB, item: (item) => add(keys, item, page) });
     },
 
     /** Snapshots what is to be revoked. */
     async rotationRevokePlan(run: string): Promise<Paged> {
-      const targets = await added(run);
+      const targets = await addedOf(cold, run);
       await runCreate(cold, { run: revokeRun(run), verb: VERB, spec: {}, targets });
       return countRun(cold, revokeRun(run));
     },
 
     /** Ends the old passwords of a page of databases. Wakes nothing. */
     rotationRevoke: (page: RotationPage): Promise<Paged> =>
-      workPage(deps, page, { verb: VERB, item: (item) => revoke(item, page) }),
+      workPage(deps, page, { verb: VERB, item: (item) => revoke(keys, item, page) }),
 
     rotationRetryFailed: (run: string): Promise<number> => runItemRetryFailed(cold, run),
 

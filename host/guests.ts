@@ -12,6 +12,8 @@ export interface Guests {
   readonly visit: <T>(incarnation: Incarnation, work: () => Promise<T>) => Promise<T>;
   /** Connections that are ours now. */
   readonly open: (incarnation: Incarnation) => number;
+  /** Counts beginnings and ends: while it stays the same, so does `open`. */
+  readonly changes: (incarnation: Incarnation) => number;
   /** Whether a visit has ended since this was asked last: statistics from before say nothing. */
   readonly takeEnded: (incarnation: Incarnation) => boolean;
 }
@@ -19,9 +21,11 @@ export interface Guests {
 export function createGuests(): Guests {
   const turns = createQueues();
   const counts = new WeakMap<Incarnation, number>();
+  const changes = new WeakMap<Incarnation, number>();
   const ended = new WeakSet<Incarnation>();
   const count = (incarnation: Incarnation, by: number): void => {
     counts.set(incarnation, (counts.get(incarnation) ?? 0) + by);
+    changes.set(incarnation, (changes.get(incarnation) ?? 0) + 1);
   };
   return {
     inTurn: turns.run,
@@ -35,6 +39,7 @@ export function createGuests(): Guests {
       }
     },
     open: (incarnation) => counts.get(incarnation) ?? 0,
+    changes: (incarnation) => changes.get(incarnation) ?? 0,
     takeEnded: (incarnation) => ended.delete(incarnation),
   };
 }

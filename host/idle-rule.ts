@@ -31,7 +31,7 @@ export const FIRST_SESSION_MS = 5_000;
  * A session that did something within this time is at work, however short the idle time: it may have
  * just got in, and its first statement is on its way.
  */
-export const SETTLING_MS = 1_000;
+const SETTLING_MS = 1_000;
 /** Autovacuum delays a suspend: how long until the next look. */
 const DELAY_MS = 5_000;
 

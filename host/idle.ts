@@ -47,12 +47,20 @@ async function takeBaseline(
   idling.watches.set(incarnation, afterLook(watch, look, 'idle', performance.now()));
 }
 
+/** What a visit of our own has added to the statistics is not held against the tenant. */
+function forgetGuests(idling: Idling, incarnation: Incarnation): void {
+  if (!idling.context.guests.takeEnded(incarnation)) return;
+  const watch = watchOf(idling, incarnation);
+  idling.watches.set(incarnation, { ...watch, baseline: undefined });
+}
+
 async function trySuspend(idling: Idling, slot: Slot, incarnation: Incarnation): Promise<void> {
   const { context, watches } = idling;
   const identity = await context.identities.read(slot.database ?? '');
   if (identity === undefined) return;
   if (dueNow(watchOf(idling, incarnation), identity, performance.now()) !== 'suspend') return;
   if (context.guests.open(incarnation) > 0) return;
+  forgetGuests(idling, incarnation);
   const { baseline } = watchOf(idling, incarnation);
   const { verdict, seen } = await findIdle(context, incarnation, identity, baseline);
   if (verdict === 'idle') {
@@ -101,8 +109,7 @@ async function tickOne(
   if (identity.deleted_at !== null)
     return inQueue(idling, slot, incarnation, (current) => endRun(context, current, 'deleted'));
   const now = performance.now();
-  if (context.guests.takeEnded(incarnation))
-    watches.set(incarnation, { ...watchOf(idling, incarnation), baseline: undefined });
+  forgetGuests(idling, incarnation);
   const watch = seeConnections(watchOf(idling, incarnation), identity, connections, now);
   watches.set(incarnation, watch);
   const due = dueNow(watch, identity, now);
@@ -117,17 +124,28 @@ async function boundLog(incarnation: Incarnation): Promise<void> {
   if ((await stat(path)).size > LOG_BYTES_MAX) await truncate(path);
 }
 
+/** The running slots with the connections of others than the agent, as of one moment. */
+async function countTenants({ slots, guests }: AgentContext) {
+  const running = slots.all().flatMap((slot) => {
+    const { state, incarnation } = slot;
+    if (state !== 'running' || incarnation === undefined) return [];
+    return [{ slot, incarnation, changes: guests.changes(incarnation) }];
+  });
+  const connections = await readConnections();
+  return running.flatMap(({ slot, incarnation, changes }) => {
+    // Who came or went meanwhile may be in the table or not: the next tick knows.
+    if (guests.changes(incarnation) !== changes) return [];
+    const connected = connections.get(boundPath(incarnation)) ?? 0;
+    return [{ slot, incarnation, tenants: Math.max(0, connected - guests.open(incarnation)) }];
+  });
+}
+
 async function tick(idling: Idling): Promise<void> {
   const { context } = idling;
   if (idling.ticking) return;
   idling.ticking = true;
   try {
-    const connections = await readConnections();
-    for (const slot of context.slots.all()) {
-      const { incarnation } = slot;
-      if (slot.state !== 'running' || incarnation === undefined) continue;
-      const connected = connections.get(boundPath(incarnation)) ?? 0;
-      const tenants = Math.max(0, connected - context.guests.open(incarnation));
+    for (const { slot, incarnation, tenants } of await countTenants(context)) {
       const one = tickOne(idling, slot, incarnation, tenants).catch((error: unknown) => {
         context.log.warn({ err: error, database: slot.database }, 'an idle tick failed');
       });

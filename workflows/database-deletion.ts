@@ -39,9 +39,7 @@ const { deletionPurge } = proxyActivities<DeletionActivities>({
   retry: { ...RETRY, nonRetryableErrorTypes: ['not_deleted', 'database_not_found'] },
 });
 
-export const undeleteUpdate = defineUpdate<{ readonly outcome: 'undeleted' }, [ResumeInput]>(
-  UNDELETE,
-);
+const undeleteUpdate = defineUpdate<{ readonly outcome: 'undeleted' }, [ResumeInput]>(UNDELETE);
 
 function planOf(input: DeletionInput): DeletionPlan {
   const plan = { ...DELETION_DEFAULTS, ...input };
@@ -50,21 +48,26 @@ function planOf(input: DeletionInput): DeletionPlan {
   return plan;
 }
 
-interface Deleting {
-  readonly plan: DeletionPlan;
-  readonly operator: Operator;
+/** How far it is. */
+interface State {
   undeleted: boolean;
+  /** Null until the tombstone has been looked at. */
   purgeAtMs: number | null;
 }
 
+interface Deleting {
+  readonly plan: DeletionPlan;
+  readonly operator: Operator;
+  readonly state: State;
+}
+
 /** An undelete that comes too late fails with the agent's word `database_deleted`. */
-function useUndelete(deleting: Deleting): void {
-  const { database } = deleting.plan;
+function useUndelete({ plan: { database }, state }: Deleting): void {
   setHandler(
     undeleteUpdate,
     async () => {
       await deletionUndelete.executeWithOptions({ summary: database }, [database]);
-      deleting.undeleted = true;
+      state.undeleted = true;
       return { outcome: 'undeleted' } as const;
     },
     {
@@ -81,20 +84,20 @@ function useUndelete(deleting: Deleting): void {
  * and written again.
  */
 async function retain(deleting: Deleting): Promise<'over' | 'undeleted' | 'aborted'> {
-  const { plan, operator } = deleting;
+  const { plan, operator, state } = deleting;
   operator.phase('retention');
   for (;;) {
     const { deleted_ms } = await short.deletionLook(plan.database);
     if (deleted_ms === null) return 'undeleted';
     const purgeAtMs = deleted_ms + plan.retention_ms;
-    deleting.purgeAtMs = purgeAtMs;
+    state.purgeAtMs = purgeAtMs;
     operator.count({ total: 1 });
     const left = purgeAtMs - Date.now();
-    const isOver = (): boolean => deleting.undeleted || operator.isAborted();
+    const isOver = (): boolean => state.undeleted || operator.isAborted();
     const summary = `data stay until ${new Date(purgeAtMs).toISOString()}`;
     if (left > 0) await condition(isOver, left, { summary });
     if ((await operator.checkpoint()) === 'aborted') return 'aborted';
-    if (left <= 0 || deleting.undeleted) return deleting.undeleted ? 'undeleted' : 'over';
+    if (left <= 0 || state.undeleted) return state.undeleted ? 'undeleted' : 'over';
   }
 }
 
@@ -128,11 +131,10 @@ async function run(deleting: Deleting): Promise<DeletionResult> {
 
 export async function databaseDeletion(input: DeletionInput): Promise<DeletionResult> {
   const plan = planOf(input);
-  // The operator's details are made of what is known of the deletion, and the other way round.
-  let deleting: Deleting | undefined;
+  const state: State = { undeleted: false, purgeAtMs: null };
   const until = (): string =>
-    typeof deleting?.purgeAtMs === 'number'
-      ? `The data stay until ${new Date(deleting.purgeAtMs).toISOString()}; Update \`${UNDELETE}\` brings the database back.`
+    state.purgeAtMs !== null
+      ? `The data stay until ${new Date(state.purgeAtMs).toISOString()}; Update \`${UNDELETE}\` brings the database back.`
       : '';
   const operator = useOperator({
     phase: 'retention',
@@ -141,10 +143,9 @@ export async function databaseDeletion(input: DeletionInput): Promise<DeletionRe
     details: until,
     attributes: { FleetDatabaseId: plan.database, FleetInitiator: plan.initiator },
   });
-  const current: Deleting = { plan, operator, undeleted: false, purgeAtMs: null };
-  deleting = current;
-  useUndelete(current);
-  const result = await run(current);
+  const deleting: Deleting = { plan, operator, state };
+  useUndelete(deleting);
+  const result = await run(deleting);
   operator.phase(result.outcome);
   operator.count({ done: 1, total: 1 });
   await operator.settled();

@@ -28,8 +28,8 @@ import {
 const short = proxyActivities<MigrationActivities>(SHORT);
 const { migrationPage } = proxyActivities<MigrationActivities>(PAGE);
 
-function planOf({ carried: _, ...input }: MigrationInput): MigrationPlan {
-  const plan = { ...MIGRATION_DEFAULTS, ...input };
+function planOf(given: Omit<MigrationInput, 'carried'>): MigrationPlan {
+  const plan = { ...MIGRATION_DEFAULTS, ...given };
   const wrong = wrongMigration(plan);
   if (wrong !== undefined) throw badInput(wrong);
   return plan;
@@ -89,9 +89,9 @@ async function batches(migration: Migration, retried: () => boolean): Promise<Pa
 }
 
 export async function fleetMigration(input: MigrationInput): Promise<MigrationResult> {
-  const plan = planOf(input);
+  const { carried, ...given } = input;
+  const plan = planOf(given);
   const run = workflowId.fleetMigration(plan.name);
-  const { carried } = input;
   const operator = useOperator({
     phase: 'plan',
     concurrency: plan.concurrency,

@@ -38,13 +38,21 @@ import {
 const short = proxyActivities<KeyActivities>(SHORT);
 const paged = proxyActivities<KeyActivities>(PAGE);
 
-export const emergencyUpdate = defineUpdate<Progress, [ResumeInput]>(EMERGENCY);
+const emergencyUpdate = defineUpdate<Progress, [ResumeInput]>(EMERGENCY);
 
-function planOf({ carried: _, ...input }: RotationInput): RotationPlan {
-  const plan = { ...ROTATION_DEFAULTS, ...input };
+function planOf(given: Omit<RotationInput, 'carried'>): RotationPlan {
+  const plan = { ...ROTATION_DEFAULTS, ...given };
   const wrong = wrongRotation(plan);
   if (wrong !== undefined) throw badInput(wrong);
   return plan;
+}
+
+/** How far it is. */
+interface State {
+  stage: RotationStage;
+  /** When the grace ends; null before it has begun. */
+  revokeAtMs: number | null;
+  emergency: boolean;
 }
 
 interface Rotating {
@@ -52,17 +60,14 @@ interface Rotating {
   readonly run: string;
   readonly operator: Operator;
   readonly tolerance: Tolerance;
-  stage: RotationStage;
-  /** When the grace ends; null before it has begun. */
-  revokeAtMs: number | null;
-  emergency: boolean;
+  readonly state: State;
 }
 
 function useEmergency(rotating: Rotating): void {
   setHandler(
     emergencyUpdate,
     () => {
-      rotating.emergency = true;
+      rotating.state.emergency = true;
       return rotating.operator.progress();
     },
     {
@@ -113,31 +118,31 @@ const save = ({ plan }: Rotating, phase: 'grace' | 'revoking', revokeAtMs?: numb
   ]);
 
 async function grace(rotating: Rotating): Promise<PagesEnd> {
-  const { operator, plan } = rotating;
-  rotating.revokeAtMs ??= Date.now() + (rotating.emergency ? 0 : plan.grace_ms);
-  const { revokeAtMs } = rotating;
+  const { operator, plan, state } = rotating;
+  state.revokeAtMs ??= Date.now() + (state.emergency ? 0 : plan.grace_ms);
+  const { revokeAtMs } = state;
   operator.phase('grace');
   await save(rotating, 'grace', revokeAtMs);
   const left = revokeAtMs - Date.now();
-  const isOver = (): boolean => rotating.emergency || operator.isAborted();
+  const isOver = (): boolean => state.emergency || operator.isAborted();
   const summary = `old passwords work until ${new Date(revokeAtMs).toISOString()}`;
   if (left > 0) await condition(isOver, left, { summary });
   return (await operator.checkpoint()) === 'aborted' ? 'aborted' : 'done';
 }
 
 async function rotate(rotating: Rotating, retried: () => boolean): Promise<PagesEnd> {
-  const { operator, run } = rotating;
-  if (rotating.stage === 'add') {
+  const { operator, run, state } = rotating;
+  if (state.stage === 'add') {
     operator.phase('adding');
     const end = await workStage(rotating, run, 'rotationAdd', retried);
     if (end !== 'done') return end;
-    rotating.stage = 'grace';
+    state.stage = 'grace';
   }
-  if (rotating.stage === 'grace') {
+  if (state.stage === 'grace') {
     if ((await grace(rotating)) === 'aborted') return 'aborted';
     const { total } = await short.rotationRevokePlan(run);
     await save(rotating, 'revoking');
-    rotating.stage = 'revoke';
+    state.stage = 'revoke';
     rotating.tolerance.forgiven = 0;
     operator.count({ done: 0, total, failed: 0 });
   }
@@ -145,56 +150,50 @@ async function rotate(rotating: Rotating, retried: () => boolean): Promise<Pages
   return workStage(rotating, revokeRun(run), 'rotationRevoke', retried);
 }
 
-function detailsOf(rotating: Rotating): string {
-  const { plan, run, revokeAtMs } = rotating;
+function detailsOf(plan: RotationPlan, run: string, { revokeAtMs }: State): string {
   const until =
     revokeAtMs === null ? '' : ` Old passwords work until ${new Date(revokeAtMs).toISOString()}.`;
   return `role \`${plan.role}\`; the console opens the new passwords of rotation \`${plan.name}\`.${until} What became of which database: table run_item of cold Postgres, runs \`${run}\` and \`${revokeRun(run)}\`.`;
 }
 
 export async function keyRotation(input: RotationInput): Promise<RotationResult> {
-  const plan = planOf(input);
-  const { carried } = input;
+  const { carried, ...given } = input;
+  const plan = planOf(given);
   const run = workflowId.keyRotation(plan.name);
-  // The operator's details are made of what is known of the rotation, and the other way round.
-  let rotating: Rotating | undefined;
+  const state: State = {
+    stage: carried?.stage ?? 'add',
+    revokeAtMs: carried?.revoke_at_ms ?? null,
+    emergency: plan.emergency,
+  };
   const operator = useOperator({
     phase: 'plan',
     concurrency: plan.concurrency,
     concurrencyMax: CONCURRENCY_MAX,
     carried: carried?.operator,
-    details: () => (rotating === undefined ? '' : detailsOf(rotating)),
+    details: () => detailsOf(plan, run, state),
     attributes: { FleetRunId: plan.name, FleetInitiator: plan.initiator },
   });
-  const current: Rotating = {
-    plan,
-    run,
-    operator,
-    tolerance: { allowed: plan.failures_allowed, forgiven: carried?.forgiven ?? 0 },
-    stage: carried?.stage ?? 'add',
-    revokeAtMs: carried?.revoke_at_ms ?? null,
-    emergency: plan.emergency,
-  };
-  rotating = current;
-  useEmergency(current);
+  const tolerance = { allowed: plan.failures_allowed, forgiven: carried?.forgiven ?? 0 };
+  const rotating: Rotating = { plan, run, operator, tolerance, state };
+  useEmergency(rotating);
   const retried = useRetryFailed(operator, () =>
     short.rotationRetryFailed.executeWithOptions({ summary: 'what failed, once more' }, [
-      current.stage === 'revoke' ? revokeRun(run) : run,
+      state.stage === 'revoke' ? revokeRun(run) : run,
     ]),
   );
   if (carried === undefined) operator.count({ total: (await short.rotationPlan(plan)).total });
-  const end = await rotate(current, retried);
+  const end = await rotate(rotating, retried);
   if (end === 'continue') {
     await operator.settled();
     const next = {
       operator: operator.carry(),
-      stage: current.stage,
-      forgiven: current.tolerance.forgiven,
-      revoke_at_ms: current.revokeAtMs,
+      stage: state.stage,
+      forgiven: tolerance.forgiven,
+      revoke_at_ms: state.revokeAtMs,
     };
     return continueAsNew<typeof keyRotation>({
       ...input,
-      emergency: current.emergency,
+      emergency: state.emergency,
       carried: next,
     });
   }

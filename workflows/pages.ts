@@ -16,7 +16,7 @@ import { wrongActor, type ResumeInput } from '../model/cold/operator.ts';
 import type { Operator } from './operator.ts';
 
 /** What can not be helped by trying again; everything that an activity throws is typed so. */
-export const NON_RETRYABLE = ['bad_request', 'unauthenticated', 'forbidden', 'database_not_found'];
+const NON_RETRYABLE = ['bad_request', 'unauthenticated', 'forbidden', 'database_not_found'];
 
 /** Without an end: while cold Postgres or the hot path is away, management waits. */
 export const RETRY: RetryPolicy = {
@@ -108,7 +108,7 @@ export async function workPages(options: PagesOptions): Promise<PagesEnd> {
   }
 }
 
-export const retryFailedUpdate = defineUpdate<number, [ResumeInput]>(RETRY_FAILED);
+const retryFailedUpdate = defineUpdate<number, [ResumeInput]>(RETRY_FAILED);
 
 /**
  * Registers the Update `retryFailed`.

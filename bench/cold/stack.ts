@@ -55,7 +55,7 @@ export async function until(
   }
 }
 
-export async function rowsOf(
+async function rowsOf(
   url: string,
   sql: string,
   params: readonly unknown[] = [],

@@ -107,8 +107,9 @@ async function playRound(scene: Scene, round: number, random: () => number, say:
   const runs = [
     await patiently(() => rollup(scene, round)),
     await patiently(() => migration(scene, round)),
-    await patiently(() => pool(scene, round)),
+    // Takes a warm slot, so before the pool is filled.
     await patiently(() => deletion(scene)),
+    await patiently(() => pool(scene, round)),
   ];
   const first = await killSome(stack, random, say);
   const judged = await judge(stack, runs);
@@ -184,9 +185,8 @@ export async function killWorkflows(options: KillWorkflowsOptions): Promise<void
   const folder = await mkdtemp(join(tmpdir(), 'pilotlight-kills-'));
   const aborter = new AbortController();
   say(`starting a stack of its own; seed ${args.seed}`);
-  const running = withColdStack(
-    { warm: 0, say, signal: aborter.signal },
-    (stack) => measure(stack, folder, options),
+  const running = withColdStack({ warm: 0, say, signal: aborter.signal }, (stack) =>
+    measure(stack, folder, options),
   );
   shutdown.onStop('stack', async () => {
     aborter.abort();

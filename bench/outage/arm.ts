@@ -20,7 +20,7 @@ export interface Arm {
   readonly stop: () => Promise<void>;
 }
 
-/** What a caller of the api, or a driver, waits at most: design.md 4. */
+/** What a caller of the api, or a driver, waits at most. */
 const CALL_MS = 5_000;
 const IDLE_MS = 3_600_000;
 

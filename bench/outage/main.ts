@@ -15,7 +15,7 @@ import { startArm, VERBS, type Arm, type Took, type Verb } from './arm.ts';
 
 const TIMES = 100;
 const STOP_MS_MAX = 30_000;
-/** Of a server that is killed or frozen: so much of the judging starts this long afterwards. */
+/** Rounds that are not counted: connections are made, and the fault has just begun. */
 const WARM_UP = 3;
 
 interface State {
@@ -60,11 +60,16 @@ interface Measured {
   readonly beside: readonly Took[];
 }
 
+interface Rounds {
+  readonly times: number;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
 async function measure(
   state: State,
   arms: { readonly here: Arm; readonly beside: Arm },
-  times: number,
-  signal: AbortSignal,
+  { times, say, signal }: Rounds,
 ): Promise<readonly Measured[]> {
   const here = noSamples();
   const beside = noSamples();
@@ -79,6 +84,7 @@ async function measure(
       const into = name === 'here' ? here : beside;
       if (n >= WARM_UP) for (const verb of VERBS) into[verb].push(round[verb]);
     }
+    if ((n + 1) % 25 === 0) say(`  ${n + 1} rounds of ${WARM_UP + times}`);
   }
   return VERBS.map((verb) => ({
     state: state.name,
@@ -125,11 +131,7 @@ async function findProgram(say: (line: string) => void, signal: AbortSignal): Pr
   throw new ConfigError(`there is no Temporal server to take away: ${found.why}`);
 }
 
-async function run(
-  times: number,
-  say: (line: string) => void,
-  signal: AbortSignal,
-): Promise<BenchResult> {
+async function run({ times, say, signal }: Rounds): Promise<BenchResult> {
   const program = await findProgram(say, signal);
   const arms: Arm[] = [];
   const start = async (): Promise<Arm> => {
@@ -146,7 +148,7 @@ async function run(
     const all: Measured[] = [];
     for (const state of STATES) {
       say(`the Temporal server of one of them: ${state.name}`);
-      const measured = await measure(state, both, times, signal);
+      const measured = await measure(state, both, { times, say, signal });
       for (const one of measured)
         say(
           `  ${one.verb}: p95 ${p95(one.here).toFixed(1)} ms, undisturbed ${p95(one.beside).toFixed(1)} ms`,
@@ -165,7 +167,7 @@ runMain('outage', async () => {
   const shutdown = installShutdown(createLogger('outage', 'warn'), STOP_MS_MAX);
   const write = (text: string): void => void process.stdout.write(text);
   const { say } = createProgress(write, () => performance.now());
-  const running = run(times, say, aborter.signal);
+  const running = run({ times, say, signal: aborter.signal });
   shutdown.onStop('outage', async () => {
     aborter.abort();
     await running.catch(() => undefined);

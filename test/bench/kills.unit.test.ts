@@ -36,7 +36,9 @@ test('kills takes a seed, a number and whether the lock is on', () => {
     times: 3,
     seed: 9,
     lock: 'off',
+    workflows: false,
   });
+  expect(readKillsArguments(['--workflows'])).toMatchObject({ workflows: true });
   expect(readKillsArguments([])).toMatchObject({ times: 10, lock: 'on' });
   expect(() => readKillsArguments(['--seed', 'x'])).toThrow('--seed must be a whole number');
 });

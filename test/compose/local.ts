@@ -77,105 +77,127 @@ async function choosePorts(compose: ComposeFile): Promise<ReadonlyMap<string, nu
   return ports;
 }
 
-export async function createLocalStack(): Promise<LocalStack> {
-  const folder = await mkdtemp(join(tmpdir(), 'plc-'));
-  const guard = startGuard(folder);
-  await chmod(folder, 0o711);
-  const compose = readCompose();
-  const ports = await choosePorts(compose);
-  const secretsFolder = join(folder, '.compose');
-  await makeSecrets(secretsFolder);
-  const pg: Installation = await resolvePostgres(join(folder, 'pg'));
-  for (const name of ['volume', 'run']) await mkdir(join(folder, name), { mode: 0o711 });
-  const files = new Map<string, Environment>();
-  for (const { env_file = [] } of Object.values(compose.services))
-    for (const path of env_file) files.set(path, await readEnvFile(join(folder, path)));
-  const secrets = JSON.parse(
-    await readFile(join(secretsFolder, 'secrets.json'), 'utf8'),
-  ) as Environment;
+/** What the translations below share. */
+interface Made {
+  readonly folder: string;
+  readonly compose: ComposeFile;
+  readonly ports: ReadonlyMap<string, number>;
+  readonly pg: Installation;
+  /** By their paths in the compose file. */
+  readonly envFiles: ReadonlyMap<string, Environment>;
+}
 
-  const port = (service: string, number: string): number => {
-    const found = ports.get(`${service}:${number}`);
-    if (found === undefined) throw new Error(`nobody listens on ${service}:${number}`);
-    return found;
-  };
+function portOf({ ports }: Made, service: string, number: string): number {
+  const found = ports.get(`${service}:${number}`);
+  if (found === undefined) throw new Error(`nobody listens on ${service}:${number}`);
+  return found;
+}
+
+/** What a value means outside of the containers' network, file systems and users. */
+function translated(made: Made, service: string, text: string): string {
+  const { folder, compose, ports, pg } = made;
   const paths: readonly (readonly [string, string])[] = [
     ['/var/lib/pilotlight/volume', join(folder, 'volume')],
     ['/run/pilotlight', join(folder, 'run')],
-    ['/run/secrets/sealing_key', join(secretsFolder, 'sealing-key.pem')],
+    ['/run/secrets/sealing_key', join(folder, '.compose/sealing-key.pem')],
     ['/opt/postgres', pg.folder],
   ];
+  let out = USERS[text] ?? text;
+  for (const [from, to] of paths) out = out.startsWith(from) ? to + out.slice(from.length) : out;
+  out = out.replace(/\b127\.0\.0\.1:(\d+)/g, (all: string, number: string) =>
+    ports.has(`${service}:${number}`) ? `127.0.0.1:${portOf(made, service, number)}` : all,
+  );
+  return out.replace(
+    /(?<=^|@|\/\/)([a-z][a-z0-9-]*):(\d+)/g,
+    (all: string, name: string, number: string) =>
+      Object.hasOwn(compose.services, name) ? `127.0.0.1:${portOf(made, name, number)}` : all,
+  );
+}
 
-  /** What a value means outside of the containers' network, file systems and users. */
-  function translated(service: string, text: string): string {
-    let out = USERS[text] ?? text;
-    for (const [from, to] of paths) out = out.startsWith(from) ? to + out.slice(from.length) : out;
-    out = out.replace(/\b127\.0\.0\.1:(\d+)/g, (all: string, number: string) =>
-      ports.has(`${service}:${number}`) ? `127.0.0.1:${port(service, number)}` : all,
-    );
-    return out.replace(
-      /(?<=^|@|\/\/)([a-z][a-z0-9-]*):(\d+)/g,
-      (all: string, name: string, n: string) =>
-        Object.hasOwn(compose.services, name) ? `127.0.0.1:${port(name, n)}` : all,
-    );
-  }
+const isPort = (key: string): boolean => /^PILOTLIGHT_.*PORT$/.test(key);
 
-  function environmentOf(name: string, service: Service): Environment {
-    const all = {
-      ...imageEnvironment(),
-      PILOTLIGHT_BIND: '127.0.0.1',
-      ...Object.assign({}, ...(service.env_file ?? []).map((path) => files.get(path))),
-      ...service.environment,
-    } as Record<string, string>;
-    return Object.fromEntries(
-      Object.entries(all).map(([key, value]) => [
-        key,
-        /^PILOTLIGHT_.*PORT$/.test(key)
-          ? String(port(name, value))
-          : translated(key === 'PILOTLIGHT_PROXY_ADDRESS' ? 'proxy-1' : name, value),
-      ]),
-    );
-  }
+function environmentOf(made: Made, name: string, service: Service): Environment {
+  const files = (service.env_file ?? []).map((path) => made.envFiles.get(path) ?? {});
+  const all: Environment = Object.assign(
+    { ...imageEnvironment(), PILOTLIGHT_BIND: '127.0.0.1' },
+    ...files,
+    service.environment,
+  );
+  return Object.fromEntries(
+    Object.entries(all).map(([key, value]) => {
+      if (isPort(key)) return [key, String(portOf(made, name, value))];
+      // It is what clients outside of the containers are told: the port that proxy-1 publishes.
+      const of = key === 'PILOTLIGHT_PROXY_ADDRESS' ? 'proxy-1' : name;
+      return [key, translated(made, of, value)];
+    }),
+  );
+}
 
-  const find = (name: string): Service => {
-    const service = compose.services[name];
-    if (service === undefined) throw new Error(`no service ${name}`);
-    return service;
-  };
+function serviceOf({ compose }: Made, name: string): Service {
+  const service = compose.services[name];
+  if (service === undefined) throw new Error(`no service ${name}`);
+  return service;
+}
 
-  function run(name: string, words: readonly string[], env: Environment): ChildProcess {
-    const [program = '', ...args] = words.map((word) => translated(name, word));
-    return spawn(program === 'node' ? process.execPath : program, args, {
-      cwd: PACKAGE_ROOT,
-      env: childEnvironment(env),
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-  }
+function run(made: Made, name: string, words: readonly string[], env: Environment): ChildProcess {
+  const [program = '', ...args] = words.map((word) => translated(made, name, word));
+  return spawn(program === 'node' ? process.execPath : program, args, {
+    cwd: PACKAGE_ROOT,
+    env: childEnvironment(env),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+}
 
+async function startControl(made: Made, guard: Guard, name: 'hot' | 'cold'): Promise<void> {
+  const { folder, pg } = made;
+  const user = isRoot() ? { user: await findUser('nobody', 'a test') } : {};
+  const file = made.envFiles.get(`.compose/${name}.env`) ?? {};
+  const data = join(folder, name);
+  await initControl({ pg, data, superuserPassword: file['POSTGRES_PASSWORD'] ?? '', ...user });
+  const server = await spawnControl({
+    pg,
+    data,
+    port: portOf(made, name, POSTGRES_PORT),
+    logFile: join(folder, `${name}.log`),
+    settings: { fsync: 'off' },
+    ...user,
+  });
+  guard.add(server.child);
+  server.child.unref();
+  await server.ready;
+}
+
+async function make(folder: string): Promise<Made> {
+  await chmod(folder, 0o711);
+  const compose = readCompose();
+  await makeSecrets(join(folder, '.compose'));
+  for (const name of ['volume', 'run']) await mkdir(join(folder, name), { mode: 0o711 });
+  const envFiles = new Map<string, Environment>();
+  for (const { env_file = [] } of Object.values(compose.services))
+    for (const path of env_file) envFiles.set(path, await readEnvFile(join(folder, path)));
+  const pg = await resolvePostgres(join(folder, 'pg'));
+  return { folder, compose, envFiles, pg, ports: await choosePorts(compose) };
+}
+
+export async function createLocalStack(): Promise<LocalStack> {
+  const folder = await mkdtemp(join(tmpdir(), 'plc-'));
+  const guard = startGuard(folder);
+  const made = await make(folder);
+  const secrets = JSON.parse(
+    await readFile(join(folder, '.compose/secrets.json'), 'utf8'),
+  ) as Environment;
   return {
     folder,
-    compose,
+    compose: made.compose,
     guard,
-    port,
+    port: (service, number) => portOf(made, service, number),
     secrets,
-    async startControl(name) {
-      const user = isRoot() ? { user: await findUser('nobody', 'a test') } : {};
-      const superuserPassword = files.get(`.compose/${name}.env`)?.['POSTGRES_PASSWORD'] ?? '';
-      const data = join(folder, name);
-      await initControl({ pg, data, superuserPassword, ...user });
-      const logFile = join(folder, `${name}.log`);
-      const settings = { fsync: 'off' };
-      const at = port(name, POSTGRES_PORT);
-      const server = await spawnControl({ pg, data, port: at, logFile, settings, ...user });
-      guard.add(server.child);
-      server.child.unref();
-      await server.ready;
-    },
+    startControl: (name) => startControl(made, guard, name),
     start(name) {
-      const service = find(name);
+      const service = serviceOf(made, name);
       if (!isOurs(service)) throw new Error(`${name} has an image of its own`);
       const words = [...entrypoint(), ...(service.command ?? [])];
-      const child = run(name, words, environmentOf(name, service));
+      const child = run(made, name, words, environmentOf(made, name, service));
       // An agent that is killed leaves its Postgres; it ends itself and them when its volume is gone.
       if (!name.startsWith('host-')) guard.add(child);
       let said = '';
@@ -183,9 +205,9 @@ export async function createLocalStack(): Promise<LocalStack> {
       return { process: child, ended: endOf(child).then((code) => ({ code, said })) };
     },
     async isHealthy(name) {
-      const [kind, ...words] = find(name).healthcheck?.test ?? [];
+      const [kind, ...words] = serviceOf(made, name).healthcheck?.test ?? [];
       if (kind !== 'CMD') throw new Error(`${name} has no command for its health`);
-      return (await endOf(run(name, words, {}))) === 0;
+      return (await endOf(run(made, name, words, {}))) === 0;
     },
   };
 }

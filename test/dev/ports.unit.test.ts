@@ -20,5 +20,6 @@ test('the ports are where the documentation says', () => {
     temporalUi: 7432,
     workerHealth: 7433,
     workerMetrics: 7434,
+    console: 7441,
   });
 });
