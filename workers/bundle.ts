@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { bundleWorkflowCode, type Logger as SdkLogger } from '@temporalio/worker';
 import { isMissing } from '../lib/files.ts';
@@ -35,6 +35,8 @@ async function sourcesHash(): Promise<string> {
 
 async function madeFrom(): Promise<string> {
   try {
+    // A build clears away what it has not made: the note alone says nothing.
+    await access(BUNDLE);
     return (await readFile(MADE_FROM, 'utf8')).trim();
   } catch (error) {
     if (isMissing(error)) return '';
