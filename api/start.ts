@@ -2,6 +2,7 @@
  * The start verb: a running database from memory, else one start in flight per database, which all
  * who ask meanwhile join. A start goes on when its callers have lost patience.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { AppError } from '../model/errors.ts';
 import { STARTING_MS_MAX } from '../model/limits.ts';
 import type { StartAnswer } from '../model/wire.ts';
@@ -24,8 +25,6 @@ const RETRY_MS_MAX = 400;
 const ESTIMATE_MS = 50;
 /** Weight of the newest wake in the estimate. */
 const ESTIMATE_WEIGHT = 0.2;
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function fly(deps: StarterDeps, call: StartCall): Promise<Started> {
   const until = deps.now() + STARTING_MS_MAX;

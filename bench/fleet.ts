@@ -1,5 +1,6 @@
 /** A stack of the bench's own, and databases on it that are asleep for certain. */
 import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createFleetClient, type FleetClient } from '../dev/fleet-client.ts';
 import { startTemporaryStack, type TemporaryOptions } from '../dev/temporary.ts';
 import type { Stack } from '../dev/stack.ts';
@@ -31,8 +32,6 @@ export interface BenchFleet {
   readonly sleep: (database: BenchDatabase) => Promise<number>;
   readonly epochOf: (database: BenchDatabase) => Promise<number>;
 }
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function waitReleased(runFile: string): Promise<void> {
   const deadline = Date.now() + SLEEP_MS_MAX;

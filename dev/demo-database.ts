@@ -1,5 +1,6 @@
 /** The database that a first start leaves asleep, so that there is something to wake. */
 import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { replaceFile } from '../lib/files.ts';
 import type { JsonClient } from '../lib/http-client.ts';
 import { AppError, ERRORS, codeOf } from '../model/errors.ts';
@@ -31,8 +32,6 @@ interface Remembered {
   readonly role: string;
   readonly password: string;
 }
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function readRemembered(file: string): Promise<Remembered | undefined> {
   try {

@@ -1,4 +1,5 @@
 /** How the story goes on: the cold plane is lost for a while, and nothing hot notices. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createCli } from '../bench/cold/cli.ts';
 import { createJsonClient, type JsonClient } from '../lib/http-client.ts';
 import { AppError } from '../model/errors.ts';
@@ -26,8 +27,6 @@ export interface ManagementStage {
   /** Kills a process at once. @returns false if it is not known. */
   readonly kill: (name: string) => Promise<boolean>;
 }
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 const msOf = async (work: () => Promise<unknown>): Promise<string> => {
   const began = performance.now();

@@ -1,4 +1,5 @@
 /** The api's verbs as the demo and the benches use them, and waiting for what they bring about. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { createJsonClient } from '../lib/http-client.ts';
 import { AppError, ERRORS, codeOf } from '../model/errors.ts';
 import type { CreateAnswer, DatabaseAnswer, SuspendAnswer } from '../model/wire.ts';
@@ -27,8 +28,6 @@ export interface FleetClient {
   ) => Promise<DatabaseAnswer>;
   readonly close: () => void;
 }
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function createFleetClient(url: string, token: string): FleetClient {
   const client = createJsonClient(token);

@@ -4,6 +4,7 @@
  * notices.
  */
 import { mkdir } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { readManagementConfig } from '../lib/config-management.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import { replaceFile } from '../lib/files.ts';
@@ -90,8 +91,6 @@ function consoleCommand(plan: Plan): Startable {
     PILOTLIGHT_SEALING_KEY_FILE: plan.sealing.keyFile,
   });
 }
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits as long as it takes: the supervisor says when a process ends, and starts it again. */
 async function waitForWorker(client: JsonClient, url: string, signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@
  * (pid, start time), and a signal goes only to a pid that still has that start time.
  */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export interface ProcessId {
   readonly pid: number;
@@ -114,8 +115,6 @@ export function processesOfMain(main: string, watch: string): ProcessId[] {
 export function childrenOf(pid: number): ProcessId[] {
   return find((other) => statOf(other)?.parent === pid);
 }
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until all of them are gone. @returns those that are still there after `timeoutMs`. */
 export async function waitGone(

@@ -1,13 +1,12 @@
 /** Waiting for a process' /readyz, and what to say if it never comes. */
 import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from '../lib/config-error.ts';
 import type { JsonClient } from '../lib/http-client.ts';
 
 const LOOK_MS = 20;
 const CALL_MS = 1_000;
 const READY_MS_MAX = 30_000;
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function isReady(client: JsonClient, url: string): Promise<boolean> {
   try {

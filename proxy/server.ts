@@ -1,5 +1,6 @@
 /** The proxy: accepts clients, counts them, and ends in order. */
 import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import type { Logger } from '../lib/log.ts';
 import { AppError } from '../model/errors.ts';
@@ -82,8 +83,6 @@ function createDeps(options: ProxyOptions, open: Open) {
   };
   return { deps, close };
 }
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function createProxy(options: ProxyOptions): Proxy {
   const open: Open = new Map();

@@ -6,6 +6,7 @@
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createFleetClient, type FleetClient } from '../../dev/fleet-client.ts';
 import { clearVanished, homePaths } from '../../dev/home.ts';
 import { BIND } from '../../dev/plan.ts';
@@ -34,8 +35,6 @@ const STOP_MS_MAX = 30_000;
 const AFTERMATH_MS = 3_000;
 
 type Say = (line: string) => void;
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 interface Load {
   readonly url: string;

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { readEndpoints, type Endpoints } from '../../dev/endpoints.ts';
 import { childEnvironment } from '../../lib/config.ts';
 import { ConfigError } from '../../lib/config-error.ts';
@@ -11,8 +12,6 @@ import { PACKAGE_ROOT } from '../../lib/root.ts';
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 12_000;
 const LOOK_MS = 50;
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export interface Runner {
   /** Starts it and waits until it is ready. @throws ConfigError with its last line. */

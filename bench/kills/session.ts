@@ -1,12 +1,11 @@
 /** Sessions that come back whatever happens to them. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type Client } from '../../db/client.ts';
 
 const CONNECT_MS_MAX = 12_000;
 /** No answer for so long counts as none: the session is left behind. */
 const QUERY_MS_MAX = 15_000;
 const PAUSE_MS = 50;
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Settles with the work, or rejects after `ms`. */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T> {

@@ -1,11 +1,10 @@
 /** After the kills: does every database start, and is every acknowledged row there? */
+import { setTimeout as delay } from 'node:timers/promises';
 import { within, openSession } from './session.ts';
 
 const START_MS_MAX = 60_000;
 const QUERY_MS_MAX = 30_000;
 const PAUSE_MS = 250;
-
-const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Reads all numbers; the database may be recovering. @returns undefined if it never answered. */
 async function readNumbers(url: string): Promise<ReadonlySet<number> | undefined> {

@@ -1,10 +1,10 @@
 /** The proxy as the process it is: built code, in a folder that only its owner can look into. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
+import { freePort } from '../../lib/free-port.ts';
 import { childEnvironment } from '../../lib/config.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 import { isRoot } from '../../host/prepare.ts';
@@ -34,14 +34,6 @@ async function makeClone(): Promise<string> {
   for (const path of [...paths, ...wanted.map((name) => `node_modules/${name}`)])
     await cp(join(PACKAGE_ROOT, path), join(folder, path), { recursive: true });
   return folder;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 interface Started {
