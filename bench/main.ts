@@ -4,9 +4,10 @@ import { ConfigError } from '../lib/config-error.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
 import { burst } from './burst.ts';
 import { lineOf, readBenchArguments, writeSamples, type Bench } from './harness.ts';
+import { scale } from './scale.ts';
 import { wake } from './wake.ts';
 
-const BENCHES: readonly Bench[] = [wake, burst];
+const BENCHES: readonly Bench[] = [wake, burst, scale];
 const STOP_MS_MAX = 15_000;
 
 runMain('bench', async () => {

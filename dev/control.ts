@@ -10,8 +10,13 @@ import type { Startable, Supervisor } from './supervisor.ts';
 
 export type ControlName = 'hot' | 'cold';
 
-const SETTINGS: Readonly<Record<ControlName, Readonly<Record<string, string>>>> = {
-  hot: { max_connections: '60', shared_buffers: '64MB' },
+type Settings = Readonly<Record<string, string>>;
+
+/** Of hot Postgres, wherever this machine runs one. */
+export const HOT_SETTINGS: Settings = { max_connections: '60', shared_buffers: '64MB' };
+
+const SETTINGS: Readonly<Record<ControlName, Settings>> = {
+  hot: HOT_SETTINGS,
   cold: { max_connections: '60', shared_buffers: '32MB' },
 };
 

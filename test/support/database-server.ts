@@ -3,53 +3,15 @@
  * template database per plane that has the migrations applied once. A guard holds a pipe from jest:
  * however jest ends, the pipe closes, and the guard ends the server and removes the folder.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrateCold, migrateHot, setRolePassword } from '../../db/migrate.ts';
+import { startGuard, type Guard } from '../../dev/guard.ts';
 import { CONTROL_SUPERUSER, initControl, spawnControl } from '../../host/control.ts';
 import { findUser, isRoot, resolvePostgres } from '../../host/prepare.ts';
 import { freePort } from '../../lib/free-port.ts';
 import { ROLE_PASSWORD, createTemplate, serverUrlTo } from './database.ts';
-
-/**
- * $1 = folder; standard input = the server's pid, then nothing until jest is gone. Waiting ends even
- * where nobody reaps a dead server, and without a pid initdb may still be writing for a moment.
- */
-const GUARD = `
-trap '' INT TERM HUP
-read -r server
-cat >/dev/null
-cd /
-turns=0
-if [ -n "$server" ]; then kill -QUIT "$server" 2>/dev/null; fi
-while [ -n "$server" ] && kill -0 "$server" 2>/dev/null && [ $turns -lt 250 ]; do
-  sleep 0.02; turns=$((turns + 1))
-done
-rm -rf "$1"
-while [ -z "$server" ] && [ $turns -lt 30 ]; do
-  sleep 0.1; rm -rf "$1"; turns=$((turns + 1))
-done
-`;
-
-/** Not in jest's session, so that Ctrl-C at the terminal does not end it first. */
-function startGuard(folder: string): ChildProcess {
-  const guard = spawn('/bin/sh', ['-c', GUARD, 'sh', folder], {
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-  });
-  guard.unref();
-  return guard;
-}
-
-/** Lets the guard do its work and waits until it has. */
-async function endGuard(guard: ChildProcess): Promise<void> {
-  const ended = new Promise((resolve) => guard.once('exit', resolve));
-  guard.ref();
-  guard.stdin?.end();
-  await ended;
-}
 
 /** Durability is off: these tests are about SQL, and the folder is thrown away. */
 const SETTINGS = {
@@ -59,7 +21,7 @@ const SETTINGS = {
   max_connections: '200',
 };
 
-async function startServer(folder: string, guard: ChildProcess): Promise<string> {
+async function startServer(folder: string, guard: Guard): Promise<string> {
   await chmod(folder, 0o711);
   const password = 'only-for-tests';
   const data = join(folder, 'data');
@@ -69,7 +31,7 @@ async function startServer(folder: string, guard: ChildProcess): Promise<string>
   const port = await freePort();
   const logFile = join(folder, 'log');
   const server = await spawnControl({ pg, data, port, logFile, settings: SETTINGS, ...who });
-  guard.stdin?.write(`${server.child.pid ?? ''}\n`);
+  guard.watch(server.child.pid);
   server.child.unref();
   await server.ready;
   return `postgresql://${CONTROL_SUPERUSER}:${password}@127.0.0.1:${port}`;
@@ -90,8 +52,8 @@ export default async function setup(): Promise<void> {
     await createTemplate('cold', migrateCold);
     for (const role of ROLES) await setRolePassword(`${server}/postgres`, role, ROLE_PASSWORD);
   } catch (error) {
-    await endGuard(guard);
+    await guard.end();
     throw error;
   }
-  Object.assign(globalThis, { stopTestServer: () => endGuard(guard) });
+  Object.assign(globalThis, { stopTestServer: guard.end });
 }

@@ -1,0 +1,93 @@
+/**
+ * The product's start and suspend, from the verb down to the index, in this process: only the agents
+ * are not there. In their place something answers at once, so that what is measured is the claim.
+ */
+import { createFleet } from '../api/fleet.ts';
+import type { Agents } from '../api/agents.ts';
+import { createStarter } from '../api/start.ts';
+import { suspendDatabase } from '../api/suspend.ts';
+import { openHot } from '../db/hot/pool.ts';
+import { createLogger } from '../lib/log.ts';
+import { SYNC_MS } from '../model/limits.ts';
+import type { HostReport } from '../model/wire.ts';
+import type { BenchHost } from './hot-rows.ts';
+
+/** As api/main.ts has it. */
+const POOL_SIZE = 8;
+const PATIENCE_MS = 20_000;
+
+export interface InProcess {
+  /** @returns the epoch that runs. */
+  readonly start: (database: string) => Promise<number>;
+  readonly suspend: (database: string, epoch: number) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+const reportOf = ({ host, slots }: BenchHost): HostReport => ({
+  host,
+  url: 'http://127.0.0.1:1',
+  boot: 1,
+  version: 0,
+  capacity: { small: slots },
+  slots: [],
+  volume: { id: 'bench', kind: 'shared', free_bytes: 1e12, total_bytes: 1e12 },
+});
+
+function unused(): never {
+  throw new Error('BUG: a start or suspend asks no agent for this');
+}
+
+/** Agents that have everything at hand. */
+function createInstantAgents(): Agents {
+  let version = 0;
+  const said = () => ({ boot: 1, version: ++version });
+  return {
+    attach: async (_, { database, epoch }) => ({
+      ...said(),
+      database,
+      directory: database.slice(3, 19),
+      epoch,
+      address: { socket: `/run/bench/${database.slice(3, 19)}.${epoch}`, port: 5432 },
+    }),
+    suspend: async () => ({ ...said(), outcome: 'suspended' }),
+    recycle: async () => undefined,
+    create: unused,
+    state: unused,
+    identity: unused,
+    putIdentity: unused,
+  };
+}
+
+export function openInProcess(url: string, hosts: readonly BenchHost[]): InProcess {
+  const now = (): number => performance.now();
+  const log = createLogger('bench', 'warn');
+  const hot = openHot({ url, size: POOL_SIZE, onIdleError: () => undefined });
+  const fleet = createFleet(Math.random);
+  const hearAll = (): void => {
+    for (const host of hosts) fleet.hear(reportOf(host), now());
+  };
+  hearAll();
+  const timer = setInterval(hearAll, SYNC_MS);
+  const agents = createInstantAgents();
+  const deps = { hot, fleet, agents, log, now };
+  const starter = createStarter({ ...deps, patienceMs: PATIENCE_MS });
+
+  return {
+    async start(database) {
+      const answer = await starter.start({ database, request: {}, requestId: '', force: false });
+      if (answer.state !== 'running') throw new Error(`BUG: a start answered ${answer.state}`);
+      return answer.epoch;
+    },
+    async suspend(database, epoch) {
+      // The index hears of a start beside its answer, so that a suspend at once may come too early.
+      for (;;) {
+        const { outcome } = await suspendDatabase(deps, database, { epoch }, '');
+        if (outcome === 'suspended') return;
+      }
+    },
+    async close() {
+      clearInterval(timer);
+      await hot.close();
+    },
+  };
+}
