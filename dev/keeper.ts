@@ -4,7 +4,7 @@
  * not. Of a temporary home (bench, demo, tests) the end of its runner is the end as well.
  */
 import { rm } from 'node:fs/promises';
-import { readConfig } from '../lib/config.ts';
+import { readManagementConfig } from '../lib/config-management.ts';
 import { createLogger } from '../lib/log.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
 import { watchHome } from '../lib/watch-home.ts';
@@ -16,7 +16,11 @@ const LOOK_MS = 500;
 const OTHERS_MS = 1_500;
 
 runMain('keeper', async () => {
-  const config = readConfig(['PILOTLIGHT_HOME', 'PILOTLIGHT_WATCH', 'PILOTLIGHT_LOG_LEVEL']);
+  const config = readManagementConfig([
+    'PILOTLIGHT_HOME',
+    'PILOTLIGHT_WATCH',
+    'PILOTLIGHT_LOG_LEVEL',
+  ]);
   const [pid, started] = process.argv.slice(2);
   const shutdown = installShutdown(createLogger('keeper', config.PILOTLIGHT_LOG_LEVEL));
   const paths = homePaths(config.PILOTLIGHT_HOME);

@@ -1,7 +1,7 @@
 /** What a stack is started with: the caller's wishes, and the plan that follows from them. */
 import { spawn } from 'node:child_process';
 import { isRoot, resolvePostgres } from '../host/prepare.ts';
-import { readConfig } from '../lib/config.ts';
+import { readManagementConfig } from '../lib/config-management.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import type { Plan } from './commands.ts';
 import type { Home } from './home.ts';
@@ -30,7 +30,7 @@ export interface StackOptions {
   readonly lock?: 'on' | 'off';
   /** The home is removed by stop(), or when this process ends in any way. Default false. */
   readonly temporary?: boolean;
-  /** Overrides of settings that are handed to every process, by key of lib/config.ts. */
+  /** Overrides of settings that are handed to every process, by key of lib/config*.ts. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Gets a line for people about every step, and about every process that ended unasked. */
   readonly say: (line: string) => void;
@@ -42,7 +42,7 @@ export interface StackOptions {
 
 /** Settings of this process that its children share. */
 function sharedSettings(): { settings: Record<string, string>; serviceUser: string } {
-  const config = readConfig([
+  const config = readManagementConfig([
     'PILOTLIGHT_LOG_LEVEL',
     'PILOTLIGHT_PROXY_USER',
     'PILOTLIGHT_SERVICE_USER',

@@ -2,7 +2,8 @@
  * The host agent: supervises the Postgres processes of one host. They outlive it: a signal ends the
  * agent alone, and the next one adopts them. POST /v1/shutdown ends them too, in order.
  */
-import { readConfig } from '../lib/config.ts';
+import { HOST_KEYS } from '../lib/config-host.ts';
+import { readKeys } from '../lib/config.ts';
 import { createJsonClient } from '../lib/http-client.ts';
 import { createJsonServer } from '../lib/http-server.ts';
 import { closeServer, listen } from '../lib/listen.ts';
@@ -33,7 +34,7 @@ const KEYS = [
 ] as const;
 
 runMain('host agent', async () => {
-  const config = readConfig(KEYS);
+  const config = readKeys(HOST_KEYS, KEYS);
   const log = createLogger('host', config.PILOTLIGHT_LOG_LEVEL).child({
     host: config.PILOTLIGHT_HOST_ID,
   });

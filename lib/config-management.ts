@@ -1,7 +1,21 @@
-/** Settings that only management and the tools know; those of the hot path are in `config.ts`. */
-import { integer, key, KEYS, oneOf, pairs, readKeys, text, type Config } from './config.ts';
+/** Settings that only management and the tools know, which may ask for those of any process as well. */
+import { API_KEYS } from './config-api.ts';
+import { HOST_KEYS } from './config-host.ts';
+import { PROXY_KEYS } from './config-proxy.ts';
+import { integer, key, oneOf, pairs, readKeys, text, type Config } from './config.ts';
 
-export const MANAGEMENT_KEYS = {
+const MANAGEMENT_KEYS = {
+  PILOTLIGHT_HOME: key({ parse: text, fallback: '.pilotlight', help: 'state folder of npm start' }),
+  PILOTLIGHT_PORT_BASE: key({
+    parse: integer(1024, 65_000),
+    fallback: 7400,
+    help: 'first port of npm start; docs list the offsets',
+  }),
+  PILOTLIGHT_NAMESPACES: key({
+    parse: oneOf('on', 'off'),
+    fallback: 'off',
+    help: 'npm start gives each host PID and IPC namespaces of its own (root only)',
+  }),
   PILOTLIGHT_COLD_URL: key({ parse: text, secret: true, help: 'cold Postgres' }),
   PILOTLIGHT_SEALING_KEY_FILE: key({
     parse: text,
@@ -56,12 +70,14 @@ export const MANAGEMENT_KEYS = {
   PGPASSWORD: key({ parse: text, fallback: '', secret: true, help: 'password for npm run sql' }),
 } as const;
 
-const ALL_KEYS = { ...KEYS, ...MANAGEMENT_KEYS };
+/** Every setting there is. */
+export const ALL_KEYS = { ...API_KEYS, ...HOST_KEYS, ...PROXY_KEYS, ...MANAGEMENT_KEYS };
 
 export type ManagementKey = keyof typeof ALL_KEYS;
 export type ManagementConfig<K extends ManagementKey> = Config<typeof ALL_KEYS, K>;
 
-/** Reads keys of management, or any other. @throws ConfigError as `readConfig` does. */
+/** Reads keys of management, or any other. @throws ConfigError as `readKeys` does. */
 export const readManagementConfig = <const K extends ManagementKey>(
   names: readonly K[],
-): ManagementConfig<K> => readKeys(ALL_KEYS, names);
+  env?: NodeJS.ProcessEnv,
+): ManagementConfig<K> => readKeys(ALL_KEYS, names, env);

@@ -1,6 +1,7 @@
 /**
- * The one reader of the environment. Every key is declared once, with its type, default and meaning,
- * here or, where only management and tools know it, in `config-management.ts`; a main asks for the keys it needs and gets a frozen object. Secrets are taken out of the
+ * The one reader of the environment. Every key is declared once, with its type, default and meaning:
+ * here if several processes know it, else in the `config-*.ts` beside this file that the process
+ * loads. A main asks for the keys it needs and gets a frozen object. Secrets are taken out of the
  * environment when they are read, so that no child process and no crash dump inherits them.
  */
 import { ConfigError } from './config-error.ts';
@@ -52,23 +53,9 @@ export function pairs(value: string, name: string): Readonly<Record<string, stri
 
 const port = integer(1, 65_535);
 
-/** `name=whole number,…` */
-function counts(value: string, name: string): Readonly<Record<string, number>> {
-  const parse = integer(0, 1_000_000);
-  return Object.fromEntries(
-    Object.entries(pairs(value, name)).map(([key, n]) => [key, parse(n, name)]),
-  );
-}
-
 export const key = <const T>(spec: Key<T>): Key<T> => spec;
 
 export const KEYS = {
-  PILOTLIGHT_HOME: key({ parse: text, fallback: '.pilotlight', help: 'state folder of npm start' }),
-  PILOTLIGHT_PORT_BASE: key({
-    parse: integer(1024, 65_000),
-    fallback: 7400,
-    help: 'first port of npm start; docs list the offsets',
-  }),
   PILOTLIGHT_LOG_LEVEL: key({
     parse: oneOf('debug', 'info', 'warn', 'error', 'silent'),
     fallback: 'info',
@@ -100,44 +87,10 @@ export const KEYS = {
     help: 'secret that every api and proxy of the fleet shares (mock salts)',
   }),
   PILOTLIGHT_HOT_URL: key({ parse: text, secret: true, help: 'hot Postgres' }),
-  PILOTLIGHT_PROXY_ADDRESS: key({
-    parse: text,
-    help: 'host:port that connection strings name',
-  }),
-  PILOTLIGHT_HOST_ID: key({ parse: text, help: "this host's id, a DNS label" }),
-  PILOTLIGHT_HOST_URL: key({ parse: text, help: 'where the api reaches this agent' }),
-  PILOTLIGHT_VOLUME: key({ parse: text, help: 'folder of the volume' }),
-  PILOTLIGHT_RUN: key({ parse: text, help: 'short folder for sockets and logs of incarnations' }),
-  PILOTLIGHT_PG: key({ parse: text, help: 'folder with bin/postgres, bin/initdb' }),
-  PILOTLIGHT_SLOTS: key({
-    parse: counts,
-    fallback: { small: 64 },
-    help: 'slots of this host: size=count',
-  }),
   PILOTLIGHT_PROXY_USER: key({
     parse: text,
     fallback: 'daemon',
     help: 'unix user of the proxy where it starts as root',
-  }),
-  PILOTLIGHT_SERVICE_USER: key({
-    parse: text,
-    fallback: 'nobody',
-    help: 'unix user of initdb and the control Postgres servers where root starts them',
-  }),
-  PILOTLIGHT_LOCK: key({
-    parse: oneOf('on', 'off'),
-    fallback: 'on',
-    help: 'off only to show what the lock prevents',
-  }),
-  PILOTLIGHT_HOLD_MS: key({
-    parse: integer(100, 600_000),
-    fallback: 10_000,
-    help: 'how long the proxy holds a client while its database wakes',
-  }),
-  PILOTLIGHT_NAMESPACES: key({
-    parse: oneOf('on', 'off'),
-    fallback: 'off',
-    help: 'npm start gives each host PID and IPC namespaces of its own (root only)',
   }),
 } as const;
 
@@ -165,42 +118,4 @@ export function readKeys<T extends Keys, const K extends keyof T & string>(
 ): Config<T, K> {
   const entries = names.map((name) => [name, readOne(name, table[name] as Key<unknown>, env)]);
   return Object.freeze(Object.fromEntries(entries)) as Config<T, K>;
-}
-
-/** Reads keys of the hot path and of all processes. */
-export const readConfig = <const K extends keyof typeof KEYS>(
-  names: readonly K[],
-  env: NodeJS.ProcessEnv = process.env,
-): Config<typeof KEYS, K> => readKeys(KEYS, names, env);
-
-/** The environment to hand to a child: what the system needs, and nothing of ours but `extra`. */
-export function childEnvironment(
-  extra: Readonly<Record<string, string>>,
-  env: NodeJS.ProcessEnv = process.env,
-): Record<string, string> {
-  const passed = ['PATH', 'HOME', 'LANG', 'TZ', 'TMPDIR', 'XDG_RUNTIME_DIR', 'XDG_CACHE_HOME'];
-  const out: Record<string, string> = {};
-  for (const name of passed) {
-    const value = env[name];
-    if (value !== undefined) out[name] = value;
-  }
-  return { ...out, ...extra };
-}
-
-/** For a child that downloads: the same, and how this machine reaches the internet. */
-export function downloadEnvironment(
-  extra: Readonly<Record<string, string>>,
-  env: NodeJS.ProcessEnv = process.env,
-): Record<string, string> {
-  const how =
-    /^(https?_proxy|no_proxy|ssl_cert_(file|dir)|node_extra_ca_certs|go(proxy|sumdb|private|noproxy|nosumdb|toolchain))$/i;
-  const passed = Object.entries(env).filter(([name]) => how.test(name));
-  return { ...childEnvironment(extra, env), ...(Object.fromEntries(passed) as typeof extra) };
-}
-
-/** A variable of the system that is not ours, such as XDG_RUNTIME_DIR. */
-export function systemVariable(
-  name: 'XDG_RUNTIME_DIR' | 'XDG_CACHE_HOME' | 'TMPDIR' | 'HOME' | 'PATH',
-) {
-  return process.env[name];
 }

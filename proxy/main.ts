@@ -1,5 +1,6 @@
 /** The proxy process: reads its settings, listens, and gives root away. */
-import { readConfig } from '../lib/config.ts';
+import { PROXY_KEYS } from '../lib/config-proxy.ts';
+import { readKeys } from '../lib/config.ts';
 import { closeServer, listen } from '../lib/listen.ts';
 import { createLogger } from '../lib/log.ts';
 import { createRegistry } from '../lib/metrics.ts';
@@ -10,7 +11,7 @@ import { dropPrivileges, unprivilegedUser } from './privileges.ts';
 import { createProxy } from './server.ts';
 
 async function main(): Promise<void> {
-  const config = readConfig([
+  const config = readKeys(PROXY_KEYS, [
     'PILOTLIGHT_BIND',
     'PILOTLIGHT_PORT',
     'PILOTLIGHT_METRICS_PORT',

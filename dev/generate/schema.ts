@@ -7,7 +7,7 @@ import { migrateCold, migrateHot } from '../../db/migrate.ts';
 import { dumpSchema } from '../../db/schema-dump.ts';
 import { initControl, spawnControl } from '../../host/control.ts';
 import { findUser, isRoot, resolvePostgres } from '../../host/prepare.ts';
-import { readConfig } from '../../lib/config.ts';
+import { readManagementConfig } from '../../lib/config-management.ts';
 import { freePort } from '../../lib/free-port.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 import { runMain } from '../../lib/shutdown.ts';
@@ -29,7 +29,7 @@ async function dump(server: string, plane: 'hot' | 'cold'): Promise<void> {
 }
 
 async function withServer(folder: string, work: (server: string) => Promise<void>): Promise<void> {
-  const config = readConfig(['PILOTLIGHT_SERVICE_USER']);
+  const config = readManagementConfig(['PILOTLIGHT_SERVICE_USER']);
   const user = isRoot()
     ? { user: await findUser(config.PILOTLIGHT_SERVICE_USER, 'PILOTLIGHT_SERVICE_USER') }
     : {};

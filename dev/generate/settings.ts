@@ -1,6 +1,5 @@
-/** Writes the table of docs/settings.md from the declarations of lib/config.ts and lib/config-management.ts. */
-import { MANAGEMENT_KEYS } from '../../lib/config-management.ts';
-import { KEYS } from '../../lib/config.ts';
+/** Writes the table of docs/settings.md from the declarations of lib/config*.ts. */
+import { ALL_KEYS } from '../../lib/config-management.ts';
 import { markdownTable, replaceBetween } from './document.ts';
 
 type Default = string | number | readonly string[] | Readonly<Record<string, string | number>>;
@@ -15,7 +14,7 @@ function defaultOf(fallback: Default): string {
   return `\`${parts.join(',')}\``;
 }
 
-const rows = Object.entries({ ...KEYS, ...MANAGEMENT_KEYS }).map(([name, key]) => [
+const rows = Object.entries(ALL_KEYS).map(([name, key]) => [
   `\`${name}\``,
   'fallback' in key ? defaultOf(key.fallback) : 'must be set',
   `${key.help}${'secret' in key ? ' (secret)' : ''}`,

@@ -3,8 +3,7 @@ import { expect, test } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
-import { MANAGEMENT_KEYS, type ManagementKey } from '../../lib/config-management.ts';
-import { KEYS } from '../../lib/config.ts';
+import { ALL_KEYS, type ManagementKey } from '../../lib/config-management.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 import { ROLES } from '../../model/cold/names.ts';
 import {
@@ -84,8 +83,6 @@ test('hosts and proxies have one image and one run folder, and hosts one volume'
     expect(environment['PILOTLIGHT_RUN']).toMatch(/^\/run\/pilotlight\/host-\d$/);
   }
 });
-
-const ALL_KEYS = { ...KEYS, ...MANAGEMENT_KEYS };
 
 test('settings are ours, and no secret stands in the file', () => {
   for (const [, service] of services.filter(([, one]) => isOurs(one)))

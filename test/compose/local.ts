@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { initControl, spawnControl } from '../../host/control.ts';
 import { findUser, isRoot, resolvePostgres, type Installation } from '../../host/prepare.ts';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { freePort } from '../../lib/free-port.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 import { startGuard, type Guard } from '../temporal/guard.ts';

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { spawn } from 'node:child_process';
 import { connect } from '../../db/client.ts';
 import { serverArguments } from '../../dev/temporal/server.ts';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { freePort } from '../../lib/free-port.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
 import type { CreateAnswer, DatabaseAnswer } from '../../model/wire.ts';

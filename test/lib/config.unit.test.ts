@@ -1,13 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { MANAGEMENT_KEYS, readManagementConfig } from '../../lib/config-management.ts';
 import { ConfigError } from '../../lib/config-error.ts';
-import {
-  KEYS,
-  childEnvironment,
-  downloadEnvironment,
-  readConfig,
-  systemVariable,
-} from '../../lib/config.ts';
+import { ALL_KEYS, readManagementConfig } from '../../lib/config-management.ts';
+import { childEnvironment, downloadEnvironment, systemVariable } from '../../lib/environment.ts';
 
 const HASH = 'a'.repeat(64);
 
@@ -22,39 +16,45 @@ describe('the settings of management', () => {
 
 describe('the settings', () => {
   test('are all explained in words', () => {
-    for (const [name, { help }] of Object.entries({ ...KEYS, ...MANAGEMENT_KEYS })) {
+    for (const [name, { help }] of Object.entries(ALL_KEYS)) {
       expect(name).toMatch(/^[A-Z][A-Z_]+$/);
       expect(help).toMatch(/^\S.*[^.\s]$/);
     }
   });
 
   test('have their defaults where nothing is said', () => {
-    expect(readConfig(['PILOTLIGHT_PORT_BASE', 'PILOTLIGHT_BIND', 'PILOTLIGHT_SLOTS'], {})).toEqual(
-      { PILOTLIGHT_PORT_BASE: 7400, PILOTLIGHT_BIND: '127.0.0.1', PILOTLIGHT_SLOTS: { small: 64 } },
-    );
-    expect(readConfig(['PILOTLIGHT_BIND'], { PILOTLIGHT_BIND: '' }).PILOTLIGHT_BIND).toBe(
+    expect(
+      readManagementConfig(['PILOTLIGHT_PORT_BASE', 'PILOTLIGHT_BIND', 'PILOTLIGHT_SLOTS'], {}),
+    ).toEqual({
+      PILOTLIGHT_PORT_BASE: 7400,
+      PILOTLIGHT_BIND: '127.0.0.1',
+      PILOTLIGHT_SLOTS: { small: 64 },
+    });
+    expect(readManagementConfig(['PILOTLIGHT_BIND'], { PILOTLIGHT_BIND: '' }).PILOTLIGHT_BIND).toBe(
       '127.0.0.1',
     );
   });
 
   test('come from the environment of this process if no other is given', () => {
-    expect(readConfig(['PILOTLIGHT_NAMESPACES'])).toEqual({ PILOTLIGHT_NAMESPACES: 'off' });
+    expect(readManagementConfig(['PILOTLIGHT_NAMESPACES'])).toEqual({
+      PILOTLIGHT_NAMESPACES: 'off',
+    });
   });
 
   test('can not be changed once they are read', () => {
-    expect(Object.isFrozen(readConfig(['PILOTLIGHT_BIND'], {}))).toBe(true);
+    expect(Object.isFrozen(readManagementConfig(['PILOTLIGHT_BIND'], {}))).toBe(true);
   });
 
   test('that are needed and missing are named with their meaning', () => {
-    expect(() => readConfig(['PILOTLIGHT_PORT'], {})).toThrow(ConfigError);
-    expect(() => readConfig(['PILOTLIGHT_PORT'], {})).toThrow(
+    expect(() => readManagementConfig(['PILOTLIGHT_PORT'], {})).toThrow(ConfigError);
+    expect(() => readManagementConfig(['PILOTLIGHT_PORT'], {})).toThrow(
       'PILOTLIGHT_PORT is not set (port to listen on)',
     );
   });
 
   test('that are secret are taken out of the environment', () => {
     const env = { PILOTLIGHT_API_TOKEN: 'hunter2', PILOTLIGHT_BIND: '::1' };
-    expect(readConfig(['PILOTLIGHT_API_TOKEN', 'PILOTLIGHT_BIND'], env)).toEqual({
+    expect(readManagementConfig(['PILOTLIGHT_API_TOKEN', 'PILOTLIGHT_BIND'], env)).toEqual({
       PILOTLIGHT_API_TOKEN: 'hunter2',
       PILOTLIGHT_BIND: '::1',
     });
@@ -66,7 +66,7 @@ describe('a setting', () => {
   test.each(['0', '65536', '80.5', '1e3', ' 80', 'http', '-1'])(
     'of a port is not %j',
     (PILOTLIGHT_PORT) => {
-      expect(() => readConfig(['PILOTLIGHT_PORT'], { PILOTLIGHT_PORT })).toThrow(
+      expect(() => readManagementConfig(['PILOTLIGHT_PORT'], { PILOTLIGHT_PORT })).toThrow(
         `PILOTLIGHT_PORT must be a whole number from 1 to 65535, not "${PILOTLIGHT_PORT}"`,
       );
     },
@@ -74,12 +74,12 @@ describe('a setting', () => {
 
   test('of a port is a number', () => {
     const env = { PILOTLIGHT_PORT: '7401' };
-    expect(readConfig(['PILOTLIGHT_PORT'], env)).toEqual({ PILOTLIGHT_PORT: 7401 });
+    expect(readManagementConfig(['PILOTLIGHT_PORT'], env)).toEqual({ PILOTLIGHT_PORT: 7401 });
   });
 
   test('of few choices is one of them', () => {
     const read = (PILOTLIGHT_LOG_LEVEL: string) =>
-      readConfig(['PILOTLIGHT_LOG_LEVEL'], { PILOTLIGHT_LOG_LEVEL }).PILOTLIGHT_LOG_LEVEL;
+      readManagementConfig(['PILOTLIGHT_LOG_LEVEL'], { PILOTLIGHT_LOG_LEVEL }).PILOTLIGHT_LOG_LEVEL;
     expect(read('debug')).toBe('debug');
     expect(() => read('loud')).toThrow(
       'PILOTLIGHT_LOG_LEVEL must be one of debug, info, warn, error, silent, not "loud"',
@@ -88,7 +88,7 @@ describe('a setting', () => {
 
   test('that is a list has no empty parts', () => {
     const env = { PILOTLIGHT_API_URLS: 'http://a, http://b,,' };
-    expect(readConfig(['PILOTLIGHT_API_URLS'], env).PILOTLIGHT_API_URLS).toEqual([
+    expect(readManagementConfig(['PILOTLIGHT_API_URLS'], env).PILOTLIGHT_API_URLS).toEqual([
       'http://a',
       'http://b',
     ]);
@@ -96,21 +96,21 @@ describe('a setting', () => {
 
   test('of pairs keeps what follows the first =', () => {
     const env = { PILOTLIGHT_TOKENS: `proxy=${HASH},operator=a=b` };
-    expect(readConfig(['PILOTLIGHT_TOKENS'], env).PILOTLIGHT_TOKENS).toEqual({
+    expect(readManagementConfig(['PILOTLIGHT_TOKENS'], env).PILOTLIGHT_TOKENS).toEqual({
       proxy: HASH,
       operator: 'a=b',
     });
   });
 
   test.each(['proxy', '=hash', 'proxy=a,=b'])('of pairs is not %j', (PILOTLIGHT_TOKENS) => {
-    expect(() => readConfig(['PILOTLIGHT_TOKENS'], { PILOTLIGHT_TOKENS })).toThrow(
+    expect(() => readManagementConfig(['PILOTLIGHT_TOKENS'], { PILOTLIGHT_TOKENS })).toThrow(
       'PILOTLIGHT_TOKENS must be name=value,name=value',
     );
   });
 
   test('of counts has numbers', () => {
     const read = (PILOTLIGHT_SLOTS: string) =>
-      readConfig(['PILOTLIGHT_SLOTS'], { PILOTLIGHT_SLOTS }).PILOTLIGHT_SLOTS;
+      readManagementConfig(['PILOTLIGHT_SLOTS'], { PILOTLIGHT_SLOTS }).PILOTLIGHT_SLOTS;
     expect(read('small=32,medium=4')).toEqual({ small: 32, medium: 4 });
     expect(() => read('small=many')).toThrow('PILOTLIGHT_SLOTS must be a whole number');
   });

@@ -120,8 +120,9 @@ export const USES: readonly UseRule[] = [
   {
     use: /^(process\.env|import (node:)?process)$/,
     within: /^/,
-    except: /^(lib\/config\.ts|dev\/(bootstrap|check)\.mjs|test\/support\/database\.ts)$/,
-    why: 'one reader of the environment: declare a key in lib/config.ts',
+    except:
+      /^(lib\/(config|environment)\.ts|dev\/(bootstrap|check)\.mjs|test\/support\/database\.ts)$/,
+    why: 'one reader of the environment: declare a key in lib/config*.ts',
   },
   {
     use: /^(Date\.now|new Date\(\)|Math\.random|(process|performance|console)\..*|(set\w+|fetch)\(\))$/,

@@ -1,0 +1,34 @@
+/** Settings that only a host agent knows. */
+import { integer, key, KEYS, oneOf, pairs, text } from './config.ts';
+
+/** `name=whole number,…` */
+function counts(value: string, name: string): Readonly<Record<string, number>> {
+  const parse = integer(0, 1_000_000);
+  return Object.fromEntries(
+    Object.entries(pairs(value, name)).map(([key, n]) => [key, parse(n, name)]),
+  );
+}
+
+export const HOST_KEYS = {
+  ...KEYS,
+  PILOTLIGHT_HOST_ID: key({ parse: text, help: "this host's id, a DNS label" }),
+  PILOTLIGHT_HOST_URL: key({ parse: text, help: 'where the api reaches this agent' }),
+  PILOTLIGHT_VOLUME: key({ parse: text, help: 'folder of the volume' }),
+  PILOTLIGHT_RUN: key({ parse: text, help: 'short folder for sockets and logs of incarnations' }),
+  PILOTLIGHT_PG: key({ parse: text, help: 'folder with bin/postgres, bin/initdb' }),
+  PILOTLIGHT_SLOTS: key({
+    parse: counts,
+    fallback: { small: 64 },
+    help: 'slots of this host: size=count',
+  }),
+  PILOTLIGHT_SERVICE_USER: key({
+    parse: text,
+    fallback: 'nobody',
+    help: 'unix user of initdb and the control Postgres servers where root starts them',
+  }),
+  PILOTLIGHT_LOCK: key({
+    parse: oneOf('on', 'off'),
+    fallback: 'on',
+    help: 'off only to show what the lock prevents',
+  }),
+} as const;

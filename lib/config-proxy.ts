@@ -1,0 +1,11 @@
+/** Settings that only the proxy knows. */
+import { integer, key, KEYS } from './config.ts';
+
+export const PROXY_KEYS = {
+  ...KEYS,
+  PILOTLIGHT_HOLD_MS: key({
+    parse: integer(100, 600_000),
+    fallback: 10_000,
+    help: 'how long the proxy holds a client while its database wakes',
+  }),
+} as const;
