@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../lib/files.ts';
+import { errnoOf } from '../lib/errno.ts';
 import { MIGRATION_FILES_MAX, type MigrationFile } from '../model/cold/migrations.ts';
 import { AppError } from '../model/errors.ts';
 import { MIGRATION_SQL_BYTES_MAX, isMigrationName } from '../model/migration.ts';

@@ -3,7 +3,6 @@
  * remember the success. What settles nothing (a slot that was taken, a host that fell silent, an
  * incarnation held elsewhere) leaves the index in order and lets the caller look again.
  */
-import type { Logger } from '../lib/log.ts';
 import { AppError, codeOf } from '../model/errors.ts';
 import { STARTING_MS_MAX, VACANT_FLOOR_PER_HOST } from '../model/limits.ts';
 import type { SizeName } from '../model/sizes.ts';
@@ -17,17 +16,7 @@ import { databaseStart, type StartClaim } from '../db/hot/database-start.ts';
 import { databaseStartAgain } from '../db/hot/database-start-again.ts';
 import { databaseStartFailed } from '../db/hot/database-start-failed.ts';
 import { hostSync } from '../db/hot/host-sync.ts';
-import type { Hot } from '../db/hot/pool.ts';
-import type { Agents } from './agents.ts';
-import type { Fleet } from './fleet.ts';
-
-export interface StartDeps {
-  readonly hot: Hot;
-  readonly fleet: Fleet;
-  readonly agents: Agents;
-  readonly log: Logger;
-  readonly now: () => number;
-}
+import type { Parts } from './context.ts';
 
 export interface StartCall {
   readonly database: string;
@@ -49,7 +38,7 @@ interface Slot {
 }
 
 /** Asks a host for its state and takes it as a sync. */
-async function hearNow(deps: StartDeps, host: string, requestId: string): Promise<void> {
+async function hearNow(deps: Parts, host: string, requestId: string): Promise<void> {
   try {
     const report = await deps.agents.state(host, requestId);
     deps.fleet.hear(report, deps.now());
@@ -60,7 +49,7 @@ async function hearNow(deps: StartDeps, host: string, requestId: string): Promis
 }
 
 async function settleHeld(
-  deps: StartDeps,
+  deps: Parts,
   call: StartCall,
   epoch: number,
   slot: Slot,
@@ -75,7 +64,7 @@ async function settleHeld(
 }
 
 /** The volume does not know it: a create that came to nothing leaves a row without a directory. */
-async function settleMissing(deps: StartDeps, call: StartCall, epoch: number): Promise<void> {
+async function settleMissing(deps: Parts, call: StartCall, epoch: number): Promise<void> {
   const row = await databaseFind(deps.hot, call.database);
   if (row?.directory === null) await databaseCreateUndo(deps.hot, call.database);
   await databaseStartFailed(deps.hot, call.database, epoch, false, 'not on the volume');
@@ -86,7 +75,7 @@ async function settleMissing(deps: StartDeps, call: StartCall, epoch: number): P
  * @throws AppError where looking again can not help; otherwise the caller looks again.
  */
 async function settle(
-  deps: StartDeps,
+  deps: Parts,
   call: StartCall,
   epoch: number,
   slot: Slot,
@@ -110,7 +99,7 @@ async function settle(
 
 /** Attaches; where the volume has minted further than the index knew, as the epoch after that. */
 async function attachRaising(
-  deps: StartDeps,
+  deps: Parts,
   call: StartCall,
   asked: number,
   slot: Slot,
@@ -133,7 +122,7 @@ async function attachRaising(
 }
 
 /** The index hears of it later: a sync would tell it anyway, and the caller need not wait. */
-function remember(deps: StartDeps, host: string, at: Incarnation): Started {
+function remember(deps: Parts, host: string, at: Incarnation): Started {
   deps.fleet.started(host, at);
   databaseRunning(deps.hot, host, at).catch((error: unknown) => {
     deps.log.warn({ database: at.database, code: codeOf(error) }, 'the index missed a start');
@@ -142,7 +131,7 @@ function remember(deps: StartDeps, host: string, at: Incarnation): Started {
 }
 
 async function attachClaimed(
-  deps: StartDeps,
+  deps: Parts,
   call: StartCall,
   claim: StartClaim,
 ): Promise<Started | undefined> {
@@ -163,7 +152,7 @@ async function attachClaimed(
 
 /** Another instance is at it: the agent lets us join, for it answers an epoch once and for all. */
 async function joinElsewhere(
-  deps: StartDeps,
+  deps: Parts,
   call: StartCall,
   row: DatabaseRow,
 ): Promise<Started | undefined> {
@@ -179,7 +168,7 @@ async function joinElsewhere(
 }
 
 async function followRow(
-  deps: StartDeps,
+  deps: Parts,
   call: StartCall,
   row: DatabaseRow,
 ): Promise<Started | undefined> {
@@ -207,7 +196,7 @@ async function followRow(
  * @returns undefined if it is worth looking again.
  * @throws AppError where it is not.
  */
-export async function attemptStart(deps: StartDeps, call: StartCall): Promise<Started | undefined> {
+export async function attemptStart(deps: Parts, call: StartCall): Promise<Started | undefined> {
   const { database, force } = call;
   const stale = call.request.stale_epoch;
   if (stale !== undefined) {

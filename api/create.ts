@@ -3,7 +3,6 @@
  * the slot's warm directory, or of a clone. The password is made here, shown once, and kept nowhere.
  */
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Logger } from '../lib/log.ts';
 import { makePassword, withPassword } from '../lib/verifier.ts';
 import { AppError, codeOf } from '../model/errors.ts';
 import { DATABASE_ID_BYTES, OWNER_ROLE, databaseIdOf } from '../model/ids.ts';
@@ -12,20 +11,8 @@ import { STARTING_MS_MAX } from '../model/limits.ts';
 import type { CreateAnswer, CreateRequest, Incarnation } from '../model/wire.ts';
 import { databaseCreate, databaseCreateUndo, type CreateClaim } from '../db/hot/database-create.ts';
 import { databaseRunning } from '../db/hot/database-running.ts';
-import { isDuplicateOf, type Hot } from '../db/hot/pool.ts';
-import type { Agents } from './agents.ts';
-import type { Fleet } from './fleet.ts';
-
-export interface CreateDeps {
-  readonly hot: Hot;
-  readonly fleet: Fleet;
-  readonly agents: Agents;
-  readonly log: Logger;
-  readonly now: () => number;
-  readonly fleetSecret: string;
-  /** host:port of the proxy. */
-  readonly proxyAddress: string;
-}
+import { isDuplicateOf } from '../db/hot/pool.ts';
+import type { Context } from './context.ts';
 
 export interface CreateCall {
   readonly spec: Omit<NewIdentity, 'id' | 'roles' | 'created_at' | 'deleted_at' | 'limits'>;
@@ -37,7 +24,7 @@ export interface CreateCall {
 const TRIES = 4;
 
 /** With a key the id follows from it, so that a repeat can not make a second database. */
-function newId(deps: CreateDeps, tenant: string, key: string | undefined): string {
+function newId(deps: Context, tenant: string, key: string | undefined): string {
   if (key === undefined) return databaseIdOf(randomBytes(DATABASE_ID_BYTES));
   const mac = createHmac('sha256', deps.fleetSecret).update(
     JSON.stringify(['create', tenant, key]),
@@ -45,7 +32,7 @@ function newId(deps: CreateDeps, tenant: string, key: string | undefined): strin
   return databaseIdOf(mac.digest());
 }
 
-async function claim(deps: CreateDeps, identity: NewIdentity): Promise<CreateClaim> {
+async function claim(deps: Context, identity: NewIdentity): Promise<CreateClaim> {
   try {
     const hosts = deps.fleet.liveHosts(deps.now());
     const claimed = await databaseCreate(deps.hot, identity, hosts, STARTING_MS_MAX);
@@ -65,7 +52,7 @@ interface Made {
 
 /** An agent that did not answer may have made it all the same, and answers a repeat the same. */
 async function createSurely(
-  deps: CreateDeps,
+  deps: Context,
   host: string,
   request: CreateRequest,
   requestId: string,
@@ -80,7 +67,7 @@ async function createSurely(
 
 /** @returns undefined if another slot may do better. */
 async function makeOne(
-  deps: CreateDeps,
+  deps: Context,
   identity: NewIdentity,
   requestId: string,
 ): Promise<Made | undefined> {
@@ -102,7 +89,7 @@ async function makeOne(
   }
 }
 
-async function make(deps: CreateDeps, identity: NewIdentity, requestId: string): Promise<Made> {
+async function make(deps: Context, identity: NewIdentity, requestId: string): Promise<Made> {
   for (let tries = 0; tries < TRIES; tries++) {
     const made = await makeOne(deps, identity, requestId);
     if (made !== undefined) return made;
@@ -113,7 +100,7 @@ async function make(deps: CreateDeps, identity: NewIdentity, requestId: string):
 /**
  * @throws AppError `already_created` for a key that has been used, `no_capacity`, `storage_full`.
  */
-export async function createDatabase(deps: CreateDeps, call: CreateCall): Promise<CreateAnswer> {
+export async function createDatabase(deps: Context, call: CreateCall): Promise<CreateAnswer> {
   const id = newId(deps, call.spec.tenant, call.key);
   const password = makePassword();
   const { roles } = await withPassword({ [OWNER_ROLE]: { verifiers: [] } }, OWNER_ROLE, password);

@@ -2,22 +2,11 @@
  * Changes of access, limits, labels and the tombstone: written to the identity document on the
  * volume first, through an agent, and taken into the index from there.
  */
-import type { Logger } from '../lib/log.ts';
 import { AppError, codeOf } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
 import { databaseGet } from '../db/hot/database-find.ts';
 import { databaseIdentity } from '../db/hot/database-identity.ts';
-import type { Hot } from '../db/hot/pool.ts';
-import type { Agents } from './agents.ts';
-import type { Fleet } from './fleet.ts';
-
-export interface IdentityDeps {
-  readonly hot: Hot;
-  readonly fleet: Fleet;
-  readonly agents: Agents;
-  readonly log: Logger;
-  readonly now: () => number;
-}
+import type { Parts } from './context.ts';
 
 /** Fields of the document that a caller may change. */
 export type Change = Partial<Omit<Identity, 'id' | 'tenant' | 'size' | 'directory' | 'version'>>;
@@ -27,7 +16,7 @@ export type Changing = (current: Identity) => Change | Promise<Change>;
 const TRIES = 5;
 
 /** The host that runs it, which then knows at once; else any that is alive. */
-function writerOf(deps: IdentityDeps, database: string): string {
+function writerOf(deps: Parts, database: string): string {
   const live = deps.fleet.liveHosts(deps.now());
   const runs = deps.fleet.running(database)?.host;
   const writer = runs !== undefined && live.includes(runs) ? runs : live[0];
@@ -36,7 +25,7 @@ function writerOf(deps: IdentityDeps, database: string): string {
 }
 
 async function tryChange(
-  deps: IdentityDeps,
+  deps: Parts,
   database: string,
   changing: Changing,
   requestId: string,
@@ -62,7 +51,7 @@ async function tryChange(
  * @throws AppError `database_not_found`, `database_deleted`, `unavailable`.
  */
 export async function changeIdentity(
-  deps: IdentityDeps,
+  deps: Parts,
   database: string,
   changing: Changing,
   requestId: string,
@@ -80,7 +69,7 @@ export async function changeIdentity(
  * a stop that fails here is only late: the caller may repeat the delete.
  */
 export async function deleteDatabase(
-  deps: IdentityDeps,
+  deps: Parts,
   database: string,
   requestId: string,
 ): Promise<string> {

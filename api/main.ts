@@ -1,6 +1,7 @@
 /** The api process: one of several, stateless but for what it remembers of the fleet. */
 import { createServer as createHttpServer } from 'node:http';
-import { readConfig } from '../lib/config.ts';
+import { API_KEYS } from '../lib/config-api.ts';
+import { readKeys } from '../lib/config.ts';
 import { createJsonClient } from '../lib/http-client.ts';
 import { closeServer, listen } from '../lib/listen.ts';
 import { createLogger } from '../lib/log.ts';
@@ -12,9 +13,9 @@ import { createAgents } from './agents.ts';
 import { createFleet } from './fleet.ts';
 import { createGeneration } from './generation.ts';
 import { createMetrics } from './metrics.ts';
-import type { Context } from './route.ts';
+import type { Context, Parts } from './context.ts';
 import { createServer } from './server.ts';
-import { createStarter, type Starter } from './start.ts';
+import { createStarter } from './start.ts';
 import { startSweep } from './sweep.ts';
 
 /** Connections of each of the two pools: two cores answer no faster with more. */
@@ -35,7 +36,7 @@ const KEYS = [
 ] as const;
 
 runMain('api', async () => {
-  const config = readConfig(KEYS);
+  const config = readKeys(API_KEYS, KEYS);
   const log = createLogger('api', config.PILOTLIGHT_LOG_LEVEL);
   const shutdown = installShutdown(log);
   const now = (): number => performance.now();
@@ -50,23 +51,12 @@ runMain('api', async () => {
   shutdown.onStop('agents', client.close);
   const fleet = createFleet(Math.random);
   const agents = createAgents(client, fleet);
-  const starter: Starter = createStarter({
-    hot,
-    fleet,
-    agents,
-    log,
-    now,
-    patienceMs: PATIENCE_MS,
-  });
-  const metrics = createMetrics({ fleet, starter });
+  const parts: Parts = { hot, fleet, agents, log, now };
+  const starter = createStarter({ ...parts, patienceMs: PATIENCE_MS });
   const context: Context = {
-    hot,
-    fleet,
-    agents,
+    ...parts,
     starter,
-    metrics,
-    log,
-    now,
+    metrics: createMetrics({ fleet, starter }),
     generation: createGeneration(hot, now),
     fleetSecret: config.PILOTLIGHT_FLEET_SECRET,
     proxyAddress: config.PILOTLIGHT_PROXY_ADDRESS,
@@ -76,7 +66,7 @@ runMain('api', async () => {
   const server = createHttpServer({ noDelay: true, keepAliveTimeout: 60_000 }, app);
   await listen(server, config.PILOTLIGHT_PORT, config.PILOTLIGHT_BIND);
   shutdown.onStop('HTTP', () => closeServer(server));
-  shutdown.onStop('sweep', startSweep({ hot, fleet, metrics, log }));
+  shutdown.onStop('sweep', startSweep(context));
   shutdown.onStop(
     'watch',
     watchHome(config.PILOTLIGHT_WATCH, () => void shutdown.stop('no home')).stop,

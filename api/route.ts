@@ -1,30 +1,10 @@
 /** What an endpoint is: one file under `routes/` each, listed in `server.ts`. */
 import type { z } from 'zod';
-import type { Logger } from '../lib/log.ts';
-import type { Hot } from '../db/hot/pool.ts';
-import type { Agents } from './agents.ts';
-import type { Fleet } from './fleet.ts';
-import type { Metrics } from './metrics.ts';
-import type { Starter } from './start.ts';
+import type { Context } from './context.ts';
 
 /** Who may call what (design: callers). */
 export const SCOPES = ['proxy', 'host', 'operator', 'cold', 'create'] as const;
 export type Scope = (typeof SCOPES)[number];
-
-export interface Context {
-  readonly hot: Hot;
-  readonly fleet: Fleet;
-  readonly agents: Agents;
-  readonly starter: Starter;
-  readonly metrics: Metrics;
-  readonly log: Logger;
-  /** Which hot database this is, remembered for some seconds. */
-  readonly generation: () => Promise<string>;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  readonly fleetSecret: string;
-  readonly proxyAddress: string;
-}
 
 export interface Input<Body, Query> {
   readonly params: Readonly<Record<string, string>>;

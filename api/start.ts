@@ -6,9 +6,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { AppError } from '../model/errors.ts';
 import { STARTING_MS_MAX } from '../model/limits.ts';
 import type { StartAnswer } from '../model/wire.ts';
-import { attemptStart, type StartCall, type StartDeps, type Started } from './attempt.ts';
+import { attemptStart, type StartCall, type Started } from './attempt.ts';
+import type { Parts } from './context.ts';
 
-export interface StarterDeps extends StartDeps {
+export interface StarterDeps extends Parts {
   /** Milliseconds a caller is kept waiting before it is told `waking`. */
   readonly patienceMs: number;
 }

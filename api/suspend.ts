@@ -1,23 +1,13 @@
 /** The suspend verb: fenced by epoch at the index and again at the agent, which has the last look. */
-import type { Logger } from '../lib/log.ts';
 import { codeOf } from '../model/errors.ts';
 import { SUSPENDING_MS_MAX } from '../model/limits.ts';
 import type { SuspendAnswer, SuspendRequest } from '../model/wire.ts';
 import { databaseKept, databaseSuspend, databaseSuspended } from '../db/hot/database-suspend.ts';
-import type { Hot } from '../db/hot/pool.ts';
-import type { Agents } from './agents.ts';
-import type { Fleet } from './fleet.ts';
-
-export interface SuspendDeps {
-  readonly hot: Hot;
-  readonly fleet: Fleet;
-  readonly agents: Agents;
-  readonly log: Logger;
-}
+import type { Parts } from './context.ts';
 
 /** A no-op unless this epoch is the running one at the write. */
 export async function suspendDatabase(
-  deps: SuspendDeps,
+  deps: Parts,
   database: string,
   request: SuspendRequest,
   requestId: string,

@@ -1,21 +1,11 @@
 /** Takes back transitions that are past their deadline, once a second. */
-import type { Logger } from '../lib/log.ts';
 import { codeOf } from '../model/errors.ts';
 import { assignmentSweep } from '../db/hot/assignment-sweep.ts';
-import type { Hot } from '../db/hot/pool.ts';
-import type { Fleet } from './fleet.ts';
-import type { Metrics } from './metrics.ts';
+import type { Context } from './context.ts';
 
 const EVERY_MS = 1_000;
 
-export interface SweepDeps {
-  readonly hot: Hot;
-  readonly fleet: Fleet;
-  readonly metrics: Metrics;
-  readonly log: Logger;
-}
-
-async function sweepOnce(deps: SweepDeps): Promise<void> {
+async function sweepOnce(deps: Context): Promise<void> {
   for (const { database, was, host } of await assignmentSweep(deps.hot)) {
     deps.fleet.resync(host);
     deps.metrics.swept.inc({ state: was });
@@ -24,7 +14,7 @@ async function sweepOnce(deps: SweepDeps): Promise<void> {
 }
 
 /** @returns what stops it. */
-export function startSweep(deps: SweepDeps): () => void {
+export function startSweep(deps: Context): () => void {
   let busy = false;
   const timer = setInterval(() => {
     if (busy) return;

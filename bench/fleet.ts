@@ -7,7 +7,7 @@ import type { Stack } from '../dev/stack.ts';
 import { peekRunRecord } from '../host/run-record.ts';
 import { volumePaths } from '../host/volume.ts';
 import { AppError } from '../model/errors.ts';
-import { parseIdentity } from '../model/identity.ts';
+import { parseIdentity } from '../model/identity-parse.ts';
 
 const SLEEP_MS_MAX = 30_000;
 const LOOK_MS = 5;

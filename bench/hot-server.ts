@@ -12,7 +12,7 @@ import { startGuard } from '../dev/guard.ts';
 import { CONTROL_SUPERUSER, initControl, spawnControl } from '../host/control.ts';
 import { findUser, isRoot, resolvePostgres } from '../host/prepare.ts';
 import { freePort } from '../lib/free-port.ts';
-import { readConfig } from '../lib/config.ts';
+import { readManagementConfig } from '../lib/config-management.ts';
 
 const PASSWORD = 'only-for-benches';
 const API_ROLE = 'pilotlight_api';
@@ -41,7 +41,7 @@ export async function withClient<T>(url: string, work: (client: Client) => Promi
 
 async function start(folder: string, watch: (pid: number | undefined) => void): Promise<HotServer> {
   await chmod(folder, 0o711);
-  const { PILOTLIGHT_SERVICE_USER: name } = readConfig(['PILOTLIGHT_SERVICE_USER']);
+  const { PILOTLIGHT_SERVICE_USER: name } = readManagementConfig(['PILOTLIGHT_SERVICE_USER']);
   const who = isRoot() ? { user: await findUser(name, 'PILOTLIGHT_SERVICE_USER') } : {};
   const pg = await resolvePostgres(folder);
   const data = join(folder, 'data');

@@ -1,7 +1,7 @@
 /** The console's private key: a file that only its owner may read. */
 import { readFile, stat } from 'node:fs/promises';
 import { ConfigError } from '../lib/config-error.ts';
-import { errnoOf } from '../lib/files.ts';
+import { errnoOf } from '../lib/errno.ts';
 import { sealingPublicKey } from '../lib/sealed-box.ts';
 
 /** Any right of the group or of others. */

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
-import { childEnvironment } from '../lib/config.ts';
+import { childEnvironment } from '../lib/environment.ts';
 import { PACKAGE_ROOT } from '../lib/root.ts';
 import { CONTROL_SUPERUSER } from '../host/control.ts';
 import { runFolderOf, volumeOf, type Home } from './home.ts';

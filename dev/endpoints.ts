@@ -5,7 +5,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { ConfigError } from '../lib/config-error.ts';
-import { isMissing, replaceFile } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
+import { replaceFile } from '../lib/files.ts';
 import { isAlive, type ProcessId } from './process-table.ts';
 
 export interface Endpoints {

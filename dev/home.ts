@@ -7,9 +7,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { chmod, mkdir, readFile, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { systemVariable } from '../lib/config.ts';
+import { systemVariable } from '../lib/environment.ts';
 import { ConfigError } from '../lib/config-error.ts';
-import { errnoOf, isMissing, replaceFile } from '../lib/files.ts';
+import { errnoOf, isMissing } from '../lib/errno.ts';
+import { replaceFile } from '../lib/files.ts';
 import { isRoot, ownUser } from '../host/prepare.ts';
 import { clearProcessesOf } from './leftovers.ts';
 import { tryLock, type HeldLock } from './lock.ts';

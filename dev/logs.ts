@@ -1,6 +1,6 @@
 /** Logs of the stack's processes: one file each, bounded. */
 import { copyFileSync, openSync, renameSync, statSync, truncateSync } from 'node:fs';
-import { errnoOf } from '../lib/files.ts';
+import { errnoOf } from '../lib/errno.ts';
 
 /** A log that is larger becomes the one older log that is kept. */
 const LOG_BYTES_MAX = 8 * 1024 * 1024;

@@ -1,7 +1,7 @@
 /** Which port belongs to whom, counted from PILOTLIGHT_PORT_BASE, and whether they are free. */
 import { createServer } from 'node:net';
 import { ConfigError } from '../lib/config-error.ts';
-import { errnoOf } from '../lib/files.ts';
+import { errnoOf } from '../lib/errno.ts';
 
 const OFFSETS = {
   proxy: 0,

@@ -1,5 +1,5 @@
 /** What a running stack consists of, and its two ends: in order, and when its home has vanished. */
-import { isMissing } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
 import { createJsonClient, type JsonClient } from '../lib/http-client.ts';
 import type { Plan } from './commands.ts';
 import { removeEndpoints } from './endpoints.ts';

@@ -1,7 +1,8 @@
 /** The key pair of sealed passwords: the console holds the private half, workers the public one. */
 import { readFile } from 'node:fs/promises';
 import { ConfigError } from '../lib/config-error.ts';
-import { isMissing, replaceFile } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
+import { replaceFile } from '../lib/files.ts';
 import { createSealingKeys, sealingPublicKey } from '../lib/sealed-box.ts';
 
 /**

@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { ConfigError } from '../lib/config-error.ts';
-import { isMissing, replaceFile } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
+import { replaceFile } from '../lib/files.ts';
 import { hashToken } from '../lib/tokens.ts';
 
 /** Who calls the api, each with a token of its own. */

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { connect, postgresErrorOf, type Client, type PostgresError } from '../db/client.ts';
 import { readManagementConfig } from '../lib/config-management.ts';
 import { ConfigError } from '../lib/config-error.ts';
-import { errnoOf } from '../lib/files.ts';
+import { errnoOf } from '../lib/errno.ts';
 import { runMain } from '../lib/shutdown.ts';
 import { readEndpoints } from './endpoints.ts';
 import { alignTable } from './table.ts';

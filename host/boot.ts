@@ -1,7 +1,8 @@
 /** The start of an agent: one process per host, and a number for it that is never used again. */
 import { mkdir, readFile } from 'node:fs/promises';
 import { ConfigError } from '../lib/config-error.ts';
-import { isMissing, replaceFile, syncFolder } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
+import { replaceFile, syncFolder } from '../lib/files.ts';
 import type { HeldLock, Locks } from './lock.ts';
 import type { Volume } from './volume.ts';
 

@@ -7,7 +7,7 @@ import { constants } from 'node:fs';
 import { chown, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ConfigError } from '../lib/config-error.ts';
-import { isMissing } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
 import { POSTGRES_READY_MS_MAX } from '../model/limits.ts';
 import { complaintOf } from './complaint.ts';
 import { runInitdb } from './initdb.ts';

@@ -2,7 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf, isMissing, replaceFile, syncFolder } from '../lib/files.ts';
+import { errnoOf, isMissing } from '../lib/errno.ts';
+import { replaceFile, syncFolder } from '../lib/files.ts';
 import { AppError } from '../model/errors.ts';
 import { DIRECTORY_ID_BYTES, directoryIdOf } from '../model/ids.ts';
 import { isRoot } from './prepare.ts';

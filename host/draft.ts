@@ -15,7 +15,7 @@ import {
   type FileHandle,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../lib/files.ts';
+import { errnoOf } from '../lib/errno.ts';
 import { directoryIdOf } from '../model/ids.ts';
 import type { SlotRef } from '../model/wire.ts';
 import type { Directories, UnixIds } from './directories.ts';

@@ -7,7 +7,7 @@
 import { constants } from 'node:fs';
 import { open, readFile, readdir, type FileHandle } from 'node:fs/promises';
 import { HEARTBEAT_FENCE_MS, HEARTBEAT_LOST_MS, HEARTBEAT_MS } from '../model/limits.ts';
-import { isMissing } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Volume } from './volume.ts';
 

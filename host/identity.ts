@@ -5,8 +5,10 @@
 import { mkdir, readFile, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { AppError } from '../model/errors.ts';
-import { parseIdentity, type Identity, type NewIdentity } from '../model/identity.ts';
-import { errnoOf, isMissing, replaceFile, syncFolder } from '../lib/files.ts';
+import type { Identity, NewIdentity } from '../model/identity.ts';
+import { parseIdentity } from '../model/identity-parse.ts';
+import { errnoOf, isMissing } from '../lib/errno.ts';
+import { replaceFile, syncFolder } from '../lib/files.ts';
 import type { HeldLock, Locks } from './lock.ts';
 import type { Volume } from './volume.ts';
 

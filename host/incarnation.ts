@@ -5,7 +5,7 @@
  */
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../lib/files.ts';
+import { errnoOf } from '../lib/errno.ts';
 import type { Logger } from '../lib/log.ts';
 import { AppError } from '../model/errors.ts';
 import { POSTGRES_READY_MS_MAX } from '../model/limits.ts';

@@ -1,7 +1,8 @@
 /** Reads what callers send. Everything that is wrong is a typed error that names the field. */
 import { createHash } from 'node:crypto';
 import { AppError } from '../model/errors.ts';
-import { parseIdentity, type Identity, type NewIdentity } from '../model/identity.ts';
+import type { Identity, NewIdentity } from '../model/identity.ts';
+import { parseIdentity } from '../model/identity-parse.ts';
 import { isDatabaseId } from '../model/ids.ts';
 import { MIGRATION_MS_MAX, MIGRATION_SQL_BYTES_MAX, isMigrationName } from '../model/migration.ts';
 import { isSizeName, type SizeName } from '../model/sizes.ts';

@@ -14,7 +14,7 @@ import { constants as os } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import koffi from 'koffi';
 import { AppError } from '../model/errors.ts';
-import { isMissing } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
 
 export interface HeldLock {
   /** To hand to a child, which then holds the lock as well. */

@@ -22,7 +22,7 @@ import { createRequire } from 'node:module';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { ConfigError } from '../lib/config-error.ts';
-import { errnoOf, isMissing } from '../lib/files.ts';
+import { errnoOf, isMissing } from '../lib/errno.ts';
 import { PACKAGE_ROOT } from '../lib/root.ts';
 import { DIRECTORY_ID_BYTES, directoryIdOf } from '../model/ids.ts';
 import { SOCKET_PATH_BYTES_MAX } from '../model/limits.ts';

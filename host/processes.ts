@@ -4,7 +4,7 @@
  */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errnoOf } from '../lib/files.ts';
+import { errnoOf } from '../lib/errno.ts';
 
 /** This start of this machine; changes with a reboot. */
 export function machineBootId(): string {

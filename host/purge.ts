@@ -4,7 +4,8 @@
  */
 import { lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMissing, replaceFile, syncFolder } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
+import { replaceFile, syncFolder } from '../lib/files.ts';
 import { AppError } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
 import type { PurgeAnswer } from '../model/wire.ts';

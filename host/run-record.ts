@@ -9,7 +9,8 @@ import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { isMissing, syncFolder } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
+import { syncFolder } from '../lib/files.ts';
 
 export interface RunRecord {
   readonly sequence: number;

@@ -1,7 +1,7 @@
 /** The journal's segments: their names, what is in them, and when they may go. */
 import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMissing } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
 import { JOURNAL_KEEP_MS } from '../model/limits.ts';
 import type { AgentEvent } from '../model/wire.ts';
 

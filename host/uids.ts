@@ -7,7 +7,8 @@ import { readFileSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../model/errors.ts';
-import { errnoOf, syncFolder } from '../lib/files.ts';
+import { errnoOf } from '../lib/errno.ts';
+import { syncFolder } from '../lib/files.ts';
 
 export interface UidRange {
   readonly min: number;

@@ -12,7 +12,8 @@ import { link, mkdir, readFile, rm, statfs } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { ConfigError } from '../lib/config-error.ts';
-import { errnoOf, isMissing, replaceFile, syncFolder } from '../lib/files.ts';
+import { errnoOf, isMissing } from '../lib/errno.ts';
+import { replaceFile, syncFolder } from '../lib/files.ts';
 import { DIRECTORY_ID_BYTES, directoryIdOf } from '../model/ids.ts';
 
 export interface DirectoryPaths {

@@ -5,7 +5,7 @@ import { integer, key, KEYS, oneOf, pairs, text } from './config.ts';
 function counts(value: string, name: string): Readonly<Record<string, number>> {
   const parse = integer(0, 1_000_000);
   return Object.fromEntries(
-    Object.entries(pairs(value, name)).map(([key, n]) => [key, parse(n, name)]),
+    Object.entries(pairs(value, name)).map(([size, n]) => [size, parse(n, name)]),
   );
 }
 

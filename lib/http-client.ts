@@ -4,7 +4,7 @@
  */
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { AppError, isErrorCode } from '../model/errors.ts';
-import { errnoOf } from './files.ts';
+import { errnoOf } from './errno.ts';
 
 export interface CallOptions {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

@@ -1,7 +1,7 @@
 /** Ends a process whose home folder has been removed, so that a deleted home leaves nothing running. */
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { isMissing } from './files.ts';
+import { isMissing } from './errno.ts';
 
 const LOOK_MS = 1_000;
 

@@ -4,8 +4,7 @@
  * authority on access, limits, labels and the tombstone: SQL and memory take it only where its
  * version is greater.
  */
-import { isDatabaseId, isDirectoryId, isTenantName } from './ids.ts';
-import { isSizeName, type SizeName } from './sizes.ts';
+import type { SizeName } from './sizes.ts';
 
 /** A role's SCRAM verifiers in Postgres' own form; two at once during a rotation, same salt. */
 export interface RoleAccess {
@@ -43,45 +42,3 @@ export type NewIdentity = Omit<Identity, 'directory' | 'version'>;
 export const DEFAULT_IDLE_MS = 5 * 60 * 1000;
 /** A week: longer means "never", and timers of Node end at 2^31 ms. */
 export const IDLE_MS_MAX = 7 * 24 * 3600 * 1000;
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isString = (value: unknown): value is string => typeof value === 'string';
-const isStrings = (value: unknown): value is string[] =>
-  Array.isArray(value) && value.every(isString);
-const isCount = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && Number(value) >= 0;
-
-const isRoles = (value: unknown): boolean =>
-  isRecord(value) &&
-  Object.values(value).every((role) => isRecord(role) && isStrings(role['verifiers']));
-
-const CHECKS: Readonly<Record<keyof Identity, (value: unknown) => boolean>> = {
-  id: (v) => isString(v) && isDatabaseId(v),
-  tenant: (v) => isString(v) && isTenantName(v),
-  size: isSizeName,
-  directory: (v) => isString(v) && isDirectoryId(v),
-  version: (v) => isCount(v) && v > 0,
-  roles: isRoles,
-  idle_ms: (v) => isCount(v) && v <= IDLE_MS_MAX,
-  idle_sessions: (v) => v === 'close' || v === 'keep',
-  ignore: isStrings,
-  allow: isStrings,
-  tls: (v) => v === 'optional' || v === 'required',
-  limits: (v) => isRecord(v) && Object.values(v).every((n) => typeof n === 'number'),
-  labels: (v) => isRecord(v) && Object.values(v).every(isString),
-  created_at: isString,
-  deleted_at: (v) => v === null || isString(v),
-};
-
-/**
- * Reads an identity document that came from a file or a request.
- * @returns the document, or the name of the first field that is wrong.
- */
-export function parseIdentity(value: unknown): Identity | { readonly wrong: string } {
-  if (!isRecord(value)) return { wrong: 'document' };
-  for (const [field, check] of Object.entries(CHECKS)) {
-    if (!check(value[field])) return { wrong: field };
-  }
-  return value as unknown as Identity;
-}

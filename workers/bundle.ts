@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { access, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { bundleWorkflowCode, type Logger as SdkLogger } from '@temporalio/worker';
-import { isMissing } from '../lib/files.ts';
+import { isMissing } from '../lib/errno.ts';
 import { PACKAGE_ROOT } from '../lib/root.ts';
 
 const DIST = join(PACKAGE_ROOT, 'dist');

@@ -5,7 +5,8 @@ import { isHostId } from '../../model/ids.ts';
 import { SIZES, type SizeName } from '../../model/sizes.ts';
 import type { HostReport, SyncAnswer } from '../../model/wire.ts';
 import { hostSync } from '../../db/hot/host-sync.ts';
-import { ok, route, type Context } from '../route.ts';
+import type { Context } from '../context.ts';
+import { ok, route } from '../route.ts';
 
 const SLOTS_MAX = 100_000;
 const sizeName = z.enum(Object.keys(SIZES) as [SizeName, ...SizeName[]]);

@@ -1,6 +1,6 @@
 /** Temporal's command line against one server: what an operator has, so that benches use no more. */
 import { execFile } from 'node:child_process';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { NAMESPACE, queueOf, type WorkflowType } from '../../model/cold/names.ts';
 
 const CALL_MS = 30_000;

@@ -14,7 +14,7 @@ import { portsFrom } from '../../dev/ports.ts';
 import { waitReady } from '../../dev/ready.ts';
 import { loadSecrets } from '../../dev/secrets.ts';
 import { serverArguments } from '../../dev/temporal/server.ts';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
 import { createSealingKeys } from '../../lib/sealed-box.ts';
 

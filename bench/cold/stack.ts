@@ -11,7 +11,7 @@ import { volumePaths } from '../../host/volume.ts';
 import { ConfigError } from '../../lib/config-error.ts';
 import { createJsonClient, type JsonClient } from '../../lib/http-client.ts';
 import { ERRORS, codeOf } from '../../model/errors.ts';
-import { parseIdentity } from '../../model/identity.ts';
+import { parseIdentity } from '../../model/identity-parse.ts';
 import { createCli, type TemporalCli } from './cli.ts';
 
 const CALL_MS = 30_000;

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readEndpoints, type Endpoints } from '../../dev/endpoints.ts';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { ConfigError } from '../../lib/config-error.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 

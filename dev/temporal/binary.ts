@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { access, constants, readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import { childEnvironment, systemVariable } from '../../lib/config.ts';
+import { childEnvironment, systemVariable } from '../../lib/environment.ts';
 
 /** The CLI release that is built or downloaded, and the server in it. */
 export const RELEASE = 'v1.5.1';

@@ -1,7 +1,7 @@
 /** Where programs that were downloaded or built lie: the user's cache, shared by all clones. */
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemVariable } from '../../lib/config.ts';
+import { systemVariable } from '../../lib/environment.ts';
 import { tryLock, type HeldLock } from '../lock.ts';
 import { isExecutable, RELEASE } from './binary.ts';
 

@@ -3,7 +3,7 @@
  * stack and its namespace. Its exit code is ours.
  */
 import { spawn } from 'node:child_process';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { runMain } from '../../lib/shutdown.ts';
 import { NAMESPACE } from '../../model/cold/names.ts';
 import { resolveTarget } from './target.ts';

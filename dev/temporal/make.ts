@@ -1,7 +1,7 @@
 /** Making a Temporal server where none was found: the SDK's own download, else a build with Go. */
 import { rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { downloadEnvironment } from '../../lib/config.ts';
+import { downloadEnvironment } from '../../lib/environment.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 import { RELEASE, onPath } from './binary.ts';
 import { addToCache, cacheFolder, executableIn, withDraft } from './cache.ts';

@@ -7,7 +7,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { ConfigError } from '../../lib/config-error.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 import { runMain } from '../../lib/shutdown.ts';

@@ -2,7 +2,7 @@
 import { expect, jest, test } from '@jest/globals';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 
 jest.setTimeout(180_000);

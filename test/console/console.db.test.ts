@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { invoiceFind, invoicePut } from '../../db/cold/invoice-store.ts';
 import type { Cold } from '../../db/cold/pool.ts';
 import { sealedPasswordPut } from '../../db/cold/sealed-password.ts';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { freePort } from '../../lib/free-port.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { errnoOf, isMissing, replaceFile, syncFolder } from '../../lib/files.ts';
+import { errnoOf, isMissing } from '../../lib/errno.ts';
+import { replaceFile, syncFolder } from '../../lib/files.ts';
 
 let folder: string;
 beforeEach(async () => {

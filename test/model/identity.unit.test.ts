@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { IDLE_MS_MAX, parseIdentity, type Identity } from '../../model/identity.ts';
+import { IDLE_MS_MAX, type Identity } from '../../model/identity.ts';
+import { parseIdentity } from '../../model/identity-parse.ts';
 import { isSizeName } from '../../model/sizes.ts';
 
 const IDENTITY: Identity = {

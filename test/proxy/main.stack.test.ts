@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import { freePort } from '../../lib/free-port.ts';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 import { isRoot } from '../../host/prepare.ts';
 import { FAKE_TOKEN } from './fake-api.ts';

@@ -14,7 +14,7 @@ import pg from 'pg';
 import { ownUser, resolvePostgres } from '../../host/prepare.ts';
 import { processesIn, signal } from '../../host/processes.ts';
 import { volumePaths } from '../../host/volume.ts';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { freePort } from '../../lib/free-port.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';

@@ -8,7 +8,7 @@ import { connect, type Client as SqlClient } from '../../db/client.ts';
 import { createFleetClient, type FleetClient } from '../../dev/fleet-client.ts';
 import type { Stack } from '../../dev/stack.ts';
 import { startTemporaryStack } from '../../dev/temporary.ts';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { queueOf, type WorkflowType } from '../../model/cold/names.ts';
 import type { Progress } from '../../model/cold/operator.ts';
 import type { CreateAnswer } from '../../model/wire.ts';

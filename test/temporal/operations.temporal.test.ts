@@ -11,7 +11,7 @@ import { createRunner, type Runner } from '../../bench/kills/runner.ts';
 import { clearVanished, homePaths } from '../../dev/home.ts';
 import { BIND } from '../../dev/plan.ts';
 import { findPortBase } from '../../dev/ports.ts';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 import { WORKFLOWS } from '../../model/cold/names.ts';
 import { describeTemporal, TEMPORAL } from './binary.ts';

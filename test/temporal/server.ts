@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { serverArguments } from '../../dev/temporal/server.ts';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { freePort } from '../../lib/free-port.ts';
 import { TEMPORAL } from './binary.ts';
 import { startGuard } from './guard.ts';

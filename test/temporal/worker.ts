@@ -1,7 +1,7 @@
 /** The real worker main of dist/ as a process, for tests of its life. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { freePort } from '../../lib/free-port.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 

@@ -1,0 +1,46 @@
+/** Checks an identity document that came from a file or a request, field by field. */
+import { isDatabaseId, isDirectoryId, isTenantName } from './ids.ts';
+import { IDLE_MS_MAX, type Identity } from './identity.ts';
+import { isSizeName } from './sizes.ts';
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isString = (value: unknown): value is string => typeof value === 'string';
+const isStrings = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every(isString);
+const isCount = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0;
+
+const isRoles = (value: unknown): boolean =>
+  isRecord(value) &&
+  Object.values(value).every((role) => isRecord(role) && isStrings(role['verifiers']));
+
+const CHECKS: Readonly<Record<keyof Identity, (value: unknown) => boolean>> = {
+  id: (v) => isString(v) && isDatabaseId(v),
+  tenant: (v) => isString(v) && isTenantName(v),
+  size: isSizeName,
+  directory: (v) => isString(v) && isDirectoryId(v),
+  version: (v) => isCount(v) && v > 0,
+  roles: isRoles,
+  idle_ms: (v) => isCount(v) && v <= IDLE_MS_MAX,
+  idle_sessions: (v) => v === 'close' || v === 'keep',
+  ignore: isStrings,
+  allow: isStrings,
+  tls: (v) => v === 'optional' || v === 'required',
+  limits: (v) => isRecord(v) && Object.values(v).every((n) => typeof n === 'number'),
+  labels: (v) => isRecord(v) && Object.values(v).every(isString),
+  created_at: isString,
+  deleted_at: (v) => v === null || isString(v),
+};
+
+/**
+ * Reads an identity document that came from a file or a request.
+ * @returns the document, or the name of the first field that is wrong.
+ */
+export function parseIdentity(value: unknown): Identity | { readonly wrong: string } {
+  if (!isRecord(value)) return { wrong: 'document' };
+  for (const [field, check] of Object.entries(CHECKS)) {
+    if (!check(value[field])) return { wrong: field };
+  }
+  return value as unknown as Identity;
+}
