@@ -47,6 +47,11 @@ export const LOGIN_REFUSED_MS = 250;
 export const SCRAM_ITERATIONS = 4096;
 /** An access entry older than this is revalidated while an api answers. */
 export const ACCESS_FRESH_MS = 2_000;
+/**
+ * Between two questions for an access entry that false proofs ask: many of them cost the api no more
+ * than these, and each is answered well before a refusal leaves.
+ */
+export const ACCESS_AGAIN_MS = 50;
 /** An access entry older than this is not served even if no api answers. */
 export const ACCESS_STALE_MS_MAX = 24 * 3600 * 1000;
 /** Clients that may wait for one database, and for all, in one proxy process. */

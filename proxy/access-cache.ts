@@ -5,7 +5,7 @@
  */
 import { AppError } from '../model/errors.ts';
 import { isDatabaseId } from '../model/ids.ts';
-import { ACCESS_FRESH_MS, ACCESS_STALE_MS_MAX } from '../model/limits.ts';
+import { ACCESS_AGAIN_MS, ACCESS_FRESH_MS, ACCESS_STALE_MS_MAX } from '../model/limits.ts';
 import type { AccessAnswer } from '../model/wire.ts';
 import type { ApiClient } from './api-client.ts';
 import { pause, unlessAborted } from './abort.ts';
@@ -39,6 +39,14 @@ export interface AccessLook {
    * the signal's reason when it is aborted.
    */
   readonly fresh: Promise<AccessAnswer | undefined>;
+  /**
+   * The entry, asked for since this look began: by it a proof is judged once more that a remembered
+   * one refused, since a new password counts from the moment at which the api has said it. Asked for
+   * at most once by each login, and for each database not more often than ACCESS_AGAIN_MS. While no
+   * api answers, what `fresh` had.
+   * Fails with the signal's reason when that is aborted.
+   */
+  readonly again: (signal: AbortSignal) => Promise<AccessAnswer | undefined>;
 }
 
 export interface AccessCache {
@@ -102,10 +110,10 @@ function createFlights(ask: (database: string) => Promise<Entry>) {
   };
 }
 
-export function createAccessCache(options: AccessCacheOptions): AccessCache {
-  const { api, now = (): number => performance.now() } = options;
-  const entries = createEntries(now);
+type Entries = ReturnType<typeof createEntries>;
 
+/** Asking an api, and what to go by where none answers. */
+function createAsking({ api }: AccessCacheOptions, entries: Entries, now: () => number) {
   const flightOf = createFlights(async (database) => {
     const askedAt = now();
     try {
@@ -118,7 +126,7 @@ export function createAccessCache(options: AccessCacheOptions): AccessCache {
     }
   });
 
-  async function refresh(database: string, signal: AbortSignal): Promise<Entry | undefined> {
+  return async function refresh(database: string, signal: AbortSignal): Promise<Entry | undefined> {
     const stale = entries.stale(database);
     const flight = flightOf(database);
     if (stale !== undefined && !api.answers()) {
@@ -132,7 +140,13 @@ export function createAccessCache(options: AccessCacheOptions): AccessCache {
       if (signal.aborted) throw error;
       return entries.stale(database);
     }
-  }
+  };
+}
+
+export function createAccessCache(options: AccessCacheOptions): AccessCache {
+  const { now = (): number => performance.now() } = options;
+  const entries = createEntries(now);
+  const refresh = createAsking(options, entries, now);
 
   async function get(database: string, deadline: number, signal: AbortSignal) {
     for (;;) {
@@ -146,12 +160,33 @@ export function createAccessCache(options: AccessCacheOptions): AccessCache {
     }
   }
 
+  async function getSince(database: string, began: number, signal: AbortSignal) {
+    for (;;) {
+      const entry = entries.any(database);
+      if (entry !== undefined && entry.askedAt >= began) return entry.access;
+      const waitMs = (entry?.askedAt ?? -Infinity) + ACCESS_AGAIN_MS - now();
+      if (waitMs > 0) {
+        await pause(waitMs, signal);
+        continue;
+      }
+      const fetched = await refresh(database, signal);
+      // Of a silent api; else it may be the answer to a question of before.
+      if (fetched === undefined || fetched === entry) return entry?.access;
+    }
+  }
+
   return {
     look(database, deadline, signal) {
+      const nothing = Promise.resolve(undefined);
       if (!isDatabaseId(database))
-        return { remembered: { access: undefined }, fresh: Promise.resolve(undefined) };
+        return { remembered: { access: undefined }, fresh: nothing, again: () => nothing };
       const remembered = entries.any(database);
-      return { remembered, fresh: get(database, deadline, signal) };
+      const began = now();
+      return {
+        remembered,
+        fresh: get(database, deadline, signal),
+        again: (until) => getSince(database, began, until),
+      };
     },
     peek: entries.peek,
   };

@@ -8,9 +8,9 @@ import { mockVerifier } from '../lib/scram.ts';
 import { parseVerifier, type Verifier } from '../lib/verifier.ts';
 import { AppError } from '../model/errors.ts';
 import { isTenantRole } from '../model/ids.ts';
-import { SCRAM_ITERATIONS } from '../model/limits.ts';
+import { LOGIN_REFUSED_MS, SCRAM_ITERATIONS } from '../model/limits.ts';
 import type { AccessAnswer } from '../model/wire.ts';
-import type { AccessCache } from './access-cache.ts';
+import type { AccessCache, AccessLook } from './access-cache.ts';
 import { decodePassword, type ClientReader } from './client-reader.ts';
 import { beginExchange, finishExchange, MECHANISM, parseClientFirst } from './scram-exchange.ts';
 import { decodeFirstPacket, type Login, type Startup } from './startup.ts';
@@ -109,10 +109,30 @@ const withSaltOf = (sent: Verifier, verifiers: readonly Verifier[]): readonly Ve
   verifiers.filter((v) => v.iterations === sent.iterations && v.salt.equals(sent.salt));
 
 /**
+ * What a false proof is judged by once more. In the time that its refusal takes anyway: it neither
+ * leaves later nor sooner for being right or wrong.
+ * @throws the signal's reason
+ */
+async function accessAgain(
+  look: AccessLook,
+  { reader, signal }: AuthenticateOptions,
+): Promise<AccessAnswer | undefined> {
+  const left = Math.max(0, Math.ceil(reader.arrivedAt() + LOGIN_REFUSED_MS - performance.now()));
+  try {
+    return await look.again(AbortSignal.any([signal, AbortSignal.timeout(left)]));
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return undefined;
+  }
+}
+
+/**
  * Runs the SCRAM exchange. Returns when the client has proven its password; the server's signature
  * is on its way then, AuthenticationOk is not.
- * The salt may be of a remembered entry, the judgement never is while an api answers: the entry is
- * asked for while the client computes. That costs a login only when its role's salt has just changed.
+ * The salt may be of a remembered entry, the judgement is by one of two seconds at most while an api
+ * answers: it is asked for while the client computes. A proof that this one refuses is judged once
+ * more by an entry that was asked for since the login began, so that a new password counts at once.
+ * A remembered salt costs a login only when its role's salt has just changed.
  * @throws AppError `login_refused`, `not_allowed`, `protocol_violation`, `waking`
  */
 export async function authenticate(options: AuthenticateOptions): Promise<void> {
@@ -134,10 +154,17 @@ export async function authenticate(options: AuthenticateOptions): Promise<void> 
 
   const proof = decodeSaslResponse(await reader.read(decodePassword));
   const provenAt = performance.now();
-  const access = await look.fresh;
+  let access = await look.fresh;
+  const judge = (): string | undefined => {
+    const verifiers = withSaltOf(sent, verifiersOf(access, login, fleetSecret));
+    return finishExchange(exchange, proof, verifiers);
+  };
+  let signature = judge();
+  if (signature === undefined) {
+    access = await accessAgain(look, options);
+    signature = judge();
+  }
   options.onAccess(performance.now() - provenAt);
-  const verifiers = withSaltOf(sent, verifiersOf(access, login, fleetSecret));
-  const signature = finishExchange(exchange, proof, verifiers);
   if (signature === undefined) throw new AppError('login_refused');
   checkRules(access, options.source);
   socket.write(encodeSaslFinal(signature));

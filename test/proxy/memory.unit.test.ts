@@ -1,133 +1,13 @@
-/** What the proxy remembers, and how those who wait share one call: access entries and routes. */
+/** What the proxy remembers of routes, and how those who wait share one start. */
 import { describe, expect, test } from '@jest/globals';
 import type { CallOptions } from '../../lib/http-client.ts';
 import { AppError, codeOf } from '../../model/errors.ts';
 import { HELD_PER_DATABASE_MAX } from '../../model/limits.ts';
-import type { AccessAnswer, StartAnswer, StartRequest } from '../../model/wire.ts';
-import { createAccessCache } from '../../proxy/access-cache.ts';
+import type { StartAnswer, StartRequest } from '../../model/wire.ts';
 import { createWakes, type WakeRequest, type Woken } from '../../proxy/wake.ts';
 
 const DATABASE = 'db-aaaaaaaaaaaaaaaaaaaa';
 const never = new AbortController().signal;
-
-const accessOf = (version: number): AccessAnswer => ({
-  database: DATABASE,
-  version,
-  roles: {},
-  allow: [],
-  tls: 'optional',
-  idle_ms: 0,
-});
-
-function accessStage() {
-  const stage = {
-    now: 100_000,
-    answers: true,
-    asked: 0,
-    say: (): Promise<AccessAnswer> => Promise.resolve(accessOf(1)),
-  };
-  const cache = createAccessCache({
-    api: {
-      call: <T>() => {
-        stage.asked += 1;
-        return stage.say() as Promise<unknown> as Promise<T>;
-      },
-      answers: () => stage.answers,
-    },
-    now: () => stage.now,
-  });
-  const get = (): Promise<AccessAnswer | undefined> => cache.look(DATABASE, stage.now, never).fresh;
-  return { stage, cache, get };
-}
-
-const silence = (): Promise<never> => Promise.reject(new AppError('unavailable'));
-const unknown = (): Promise<never> => Promise.reject(new AppError('database_not_found'));
-
-describe('an access entry', () => {
-  test('is asked for once by all who wait, and again when it is two seconds old', async () => {
-    const { stage, get } = accessStage();
-    await Promise.all([get(), get(), get()]);
-    expect(stage.asked).toBe(1);
-    stage.now += 1_999;
-    await get();
-    expect(stage.asked).toBe(1);
-    stage.now += 1;
-    await get();
-    expect(stage.asked).toBe(2);
-  });
-
-  test('of a database that does not exist is remembered as shortly', async () => {
-    const { stage, get } = accessStage();
-    stage.say = unknown;
-    expect(await get()).toBeUndefined();
-    expect(await get()).toBeUndefined();
-    expect(stage.asked).toBe(1);
-    stage.now += 2_000;
-    stage.say = () => Promise.resolve(accessOf(1));
-    expect(await get()).toEqual(accessOf(1));
-  });
-
-  test('is never replaced by an older version', async () => {
-    const { stage, get } = accessStage();
-    stage.say = () => Promise.resolve(accessOf(5));
-    await get();
-    stage.now += 2_000;
-    stage.say = () => Promise.resolve(accessOf(4));
-    expect(await get()).toEqual(accessOf(5));
-  });
-
-  test('is served stale while no api answers, for a day', async () => {
-    const { stage, get } = accessStage();
-    await get();
-    stage.say = silence;
-    stage.now += 2_000;
-    expect(await get()).toEqual(accessOf(1));
-    stage.answers = false;
-    stage.say = () => new Promise(() => undefined);
-    stage.now += 23 * 3_600_000;
-    expect(await get()).toEqual(accessOf(1));
-  });
-
-  test('of a day ago is not served: who asks is held, then refused', async () => {
-    const { stage, get } = accessStage();
-    await get();
-    stage.say = silence;
-    stage.now += 24 * 3_600_000;
-    expect(codeOf(await get().catch((error: unknown) => error))).toBe('waking');
-  });
-
-  test('of a name that can be no id is not asked for', async () => {
-    const { stage, cache } = accessStage();
-    const look = cache.look('../hosts', 0, never);
-    expect(look.remembered).toEqual({ access: undefined });
-    expect(await look.fresh).toBeUndefined();
-    expect(stage.asked).toBe(0);
-  });
-
-  test('is remembered at once, whether the database exists or not, while it is asked for', async () => {
-    const { stage, cache } = accessStage();
-    const look = async (): Promise<unknown> => {
-      const { remembered, fresh } = cache.look(DATABASE, stage.now, never);
-      await fresh;
-      return remembered;
-    };
-    expect(await look()).toBeUndefined();
-    stage.now += 2_000;
-    stage.say = unknown;
-    expect(await look()).toMatchObject({ access: accessOf(1) });
-    stage.now += 2_000;
-    expect(await look()).toMatchObject({ access: undefined });
-  });
-
-  test('is gone as soon as the api says so', async () => {
-    const { stage, get, cache } = accessStage();
-    await get();
-    stage.now += 2_000;
-    stage.say = unknown;
-    expect(await get()).toBeUndefined();
-    expect(cache.peek(DATABASE)).toBeUndefined();
-  });
-});
 
 const running = (epoch: number): StartAnswer => ({
   state: 'running',

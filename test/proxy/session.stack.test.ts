@@ -1,6 +1,6 @@
 /** Logins, wakes and sessions through the proxy, with the pg driver and a real Postgres. */
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { ACCESS_FRESH_MS } from '../../model/limits.ts';
+import { ACCESS_AGAIN_MS, ACCESS_FRESH_MS } from '../../model/limits.ts';
 import { ask, createStage, failureOf, leave, OTHER_PASSWORD, until, type Stage } from './stage.ts';
 
 jest.setTimeout(30_000);
@@ -56,9 +56,43 @@ describe('a login', () => {
     const other = stage.client({ password: OTHER_PASSWORD });
     expect(await failureOf(other.connect())).toMatchObject({ code: '28P01' });
     expect(await ask(stage.client(), 'select 1')).toBe(1);
-    await new Promise((resolve) => setTimeout(resolve, ACCESS_FRESH_MS));
     stage.api.access.set(stage.database, { ...before, version: 3 });
     expect(await ask(stage.client({ password: OTHER_PASSWORD }), 'select 1')).toBe(1);
+  });
+
+  test('takes a new password from the moment at which the api has it', async () => {
+    const before = stage.api.access.get(stage.database);
+    if (before === undefined) throw new Error('no access');
+    const [first = '', second = ''] = before.roles['owner']?.verifiers ?? [];
+    const set = (version: number, verifiers: string[]): void =>
+      void stage.api.access.set(stage.database, {
+        ...before,
+        version,
+        roles: { ...before.roles, owner: { verifiers } },
+      });
+    for (const round of [0, 1, 2, 3, 4]) {
+      set(before.version + 1 + round * 2, [first]);
+      // Whatever came before: now the entry without the second one is remembered, and fresh.
+      await failureOf(stage.client({ password: `wrong ${round}` }).connect());
+      expect(await ask(stage.client(), 'select 1')).toBe(1);
+      set(before.version + 2 + round * 2, [first, second]);
+      expect(await ask(stage.client({ password: OTHER_PASSWORD }), 'select 1')).toBe(1);
+    }
+  });
+
+  test('with a false password costs the api no more calls however many there are', async () => {
+    await ask(stage.client(), 'select 1');
+    stage.api.calls.length = 0;
+    const began = performance.now();
+    const logins = Array.from({ length: 100 }, async (_, n) => {
+      await new Promise((resolve) => setTimeout(resolve, n * 10));
+      expect(await failureOf(stage.client({ password: 'wrong' }).connect())).toMatchObject({
+        code: '28P01',
+      });
+    });
+    await Promise.all(logins);
+    const paced = Math.ceil((performance.now() - began) / ACCESS_AGAIN_MS) + 1;
+    expect(stage.api.calls.length).toBeLessThanOrEqual(paced);
   });
 
   test('passes the other parameters on, and takes the database from options', async () => {
