@@ -94,18 +94,24 @@ async function accept(temporal: Client, rule: Rule, event: DispatchEvent): Promi
   }
 }
 
-/** One page of events. @returns how many; all of them are accepted. */
+/**
+ * One page of events. It ends when all its starts have ended: one that went on by itself would meet a
+ * connection that was closed meanwhile.
+ * @returns how many; all of them are accepted.
+ * @throws AppError `unavailable` if one of them is not.
+ */
 export async function dispatchRound(
   { cold, temporal }: DispatchParts,
   most = EVENTS_PER_ROUND,
 ): Promise<number> {
   const events = await dispatchNext(cold, CURSOR, Object.keys(RULES), most);
-  await Promise.all(
+  const ends = await Promise.allSettled(
     events.map(async (event) => {
       const rule = RULES[event.kind];
       if (rule !== undefined) await accept(temporal, rule, event);
     }),
   );
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
   const last = events.at(-1);
   if (last !== undefined) await dispatchMove(cold, CURSOR, last.id);
   return events.length;
