@@ -30,6 +30,7 @@ import { createSlots, type Capacity } from './slots.ts';
 import { createSupervision } from './supervise.ts';
 import { startSync } from './sync.ts';
 import { createTemplates } from './template.ts';
+import { createVerbs } from './verbs.ts';
 import { openVolume, type Space } from './volume.ts';
 
 export interface AgentOptions {
@@ -164,8 +165,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     await adoptAll(context, supervision);
     adopted = true;
     slots.bump();
-    const folder = volume.host(host).journal;
-    const shipper = await startShipper({ journal, folder, host, apiUrls, client, log });
+    const shipper = await startShipper({ journal, host, apiUrls, client, log });
     const { sawGeneration } = shipper;
     const sync = startSync({ host, apiUrls, client, slots, report, sawGeneration, log });
     const idle = startIdleTimer(context);
@@ -174,12 +174,16 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
 
   return {
     routes: createRoutes({
-      context,
-      supervision,
-      report,
+      verbs: createVerbs(context, supervision, report),
+      slots,
+      health: {
+        isAdopted: () => adopted,
+        isFenced: heartbeat.isFenced,
+        isEnding: () => context.ending.now,
+      },
       registry,
       metrics: createHostMetrics(registry, slots, heartbeat.isFenced),
-      isAdopted: () => adopted,
+      log,
     }),
     volumeFile: volume.file,
     adopt,

@@ -13,7 +13,7 @@ import type {
   CreateRequest,
   SlotRef,
 } from '../model/wire.ts';
-import type { WarmRequest } from './warm.ts';
+import type { WarmRequest } from './contract.ts';
 
 /** PostgreSQL's own integers; epochs count starts. */
 const EPOCH_MAX = 2 ** 32 - 1;

@@ -7,7 +7,7 @@ import { constants } from 'node:fs';
 import { mkdir, open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import { syncFolder } from '../lib/files.ts';
+import { replaceFile, syncFolder } from '../lib/files.ts';
 import type { Logger } from '../lib/log.ts';
 import type { AgentEvent } from '../model/wire.ts';
 import {
@@ -16,11 +16,17 @@ import {
   listSegments,
   parseSegment,
   segmentName,
+  tidySegments,
   type Position,
 } from './segments.ts';
 
 /** What a caller says; host, boot, seq and time are the journal's. */
 export type NewEvent = Omit<AgentEvent, 'host' | 'boot' | 'seq' | 'at'>;
+
+/** What a hot database holds, and which one. */
+export interface Acknowledged extends Position {
+  readonly generation: string;
+}
 
 export interface Journal {
   readonly append: (event: NewEvent) => void;
@@ -29,6 +35,10 @@ export interface Journal {
   readonly onAppend: (listener: () => void) => void;
   /** Events after a position, oldest first, durable ones only; at most `max`. */
   readonly after: (position: Position, max: number) => Promise<AgentEvent[]>;
+  /** How far the last agent of this host was acknowledged. */
+  readonly acknowledged: () => Promise<Acknowledged>;
+  /** Notes it, durably; what was acknowledged 48 h ago may go. */
+  readonly acknowledge: (held: Acknowledged) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -135,9 +145,21 @@ async function close(writer: Writer): Promise<void> {
   writer.segment = undefined;
 }
 
+const NOTHING: Acknowledged = { boot: 0, seq: 0, generation: '' };
+
+async function readAcknowledged(path: string): Promise<Acknowledged> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as Acknowledged;
+  } catch {
+    // Missing or damaged: shipping from the start does no harm.
+    return NOTHING;
+  }
+}
+
 /** Opens the journal for the events of this boot. */
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
+  const noteFile = join(options.folder, 'acked.json');
   const writer: Writer = {
     ...options,
     listeners: [],
@@ -152,6 +174,11 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     flushed: async () => writer.writing,
     onAppend: (listener) => void writer.listeners.push(listener),
     after: (position, max) => after(writer, position, max),
+    acknowledged: () => readAcknowledged(noteFile),
+    async acknowledge(held) {
+      await replaceFile(noteFile, JSON.stringify(held));
+      await tidySegments(options.folder, held, Date.now());
+    },
     close: () => close(writer),
   };
 }

@@ -3,19 +3,15 @@
  * Another generation of the hot database (a rebuild, an old restore) gets everything again that is
  * still here: segments are kept for 48 h after their acknowledgement.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { replaceFile } from '../lib/files.ts';
 import type { JsonClient } from '../lib/http-client.ts';
 import type { Logger } from '../lib/log.ts';
 import { AGENT_CALL_MS_MAX, EVENTS_PER_CALL_MAX } from '../model/limits.ts';
 import type { AgentEvent, EventsAnswer } from '../model/wire.ts';
-import type { Journal } from './journal.ts';
-import { isAfter, tidySegments, type Position } from './segments.ts';
+import type { Acknowledged, Journal } from './journal.ts';
+import { isAfter } from './segments.ts';
 
 export interface ShipperOptions {
   readonly journal: Journal;
-  readonly folder: string;
   readonly host: string;
   readonly apiUrls: readonly string[];
   readonly client: JsonClient;
@@ -28,30 +24,14 @@ export interface Shipper {
   readonly stop: () => Promise<void>;
 }
 
-/** What is acknowledged, and by which generation of the hot database. */
-interface Held extends Position {
-  readonly generation: string;
-}
-
 /** After an append: more may follow at once. */
 const COALESCE_MS = 200;
 /** After a failure, or an answer that acknowledged nothing. */
 const RETRY_MS = 2_000;
-const NOTHING: Held = { boot: 0, seq: 0, generation: '' };
-
-async function readHeld(path: string): Promise<Held> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8')) as Held;
-  } catch {
-    // Missing or damaged: shipping from the start does no harm.
-    return NOTHING;
-  }
-}
+const NOTHING = { boot: 0, seq: 0 };
 
 interface Shipping extends ShipperOptions {
-  /** Where `held` outlives the agent. */
-  readonly noteFile: string;
-  held: Held;
+  held: Acknowledged;
   stopped: boolean;
   /** Told once per outage. */
   failing: boolean;
@@ -76,7 +56,7 @@ async function post(options: ShipperOptions, events: readonly AgentEvent[]): Pro
 
 /** @returns false if there is nothing left to ship. */
 async function shipBatch(shipping: Shipping): Promise<boolean> {
-  const { journal, folder, noteFile } = shipping;
+  const { journal } = shipping;
   await journal.flushed();
   const before = shipping.held;
   const events = await journal.after(before, EVENTS_PER_CALL_MAX);
@@ -85,8 +65,7 @@ async function shipBatch(shipping: Shipping): Promise<boolean> {
   // Of another hot database than the one that acknowledged what came before: all of it again.
   const moved = before.generation !== '' && before.generation !== generation;
   shipping.held = moved ? { ...NOTHING, generation } : { boot, seq, generation };
-  await replaceFile(noteFile, JSON.stringify(shipping.held));
-  await tidySegments(folder, shipping.held, Date.now());
+  await journal.acknowledge(shipping.held);
   if (!moved && !isAfter(shipping.held, before))
     throw new Error('nothing of a batch was acknowledged');
   return true;
@@ -128,11 +107,9 @@ async function stop(shipping: Shipping): Promise<void> {
 
 /** Begins to ship; goes on where the last agent of this host was acknowledged. */
 export async function startShipper(options: ShipperOptions): Promise<Shipper> {
-  const noteFile = join(options.folder, 'acked.json');
   const shipping: Shipping = {
     ...options,
-    noteFile,
-    held: await readHeld(noteFile),
+    held: await options.journal.acknowledged(),
     stopped: false,
     failing: false,
     timer: undefined,

@@ -2,14 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { POSTGRES_STOP_MS_MAX } from '../model/limits.ts';
 import { directoryQueue, type AgentContext } from './context.ts';
+import type { ShutdownAnswer } from './contract.ts';
 import { endRun } from './suspend.ts';
 import { removeBlank } from './discard.ts';
 import type { Slot } from './slots.ts';
-
-export interface ShutdownAnswer {
-  readonly suspended: number;
-  readonly removed: number;
-}
 
 /**
  * Refuses new work from now on, waits for what is being done, then ends every slot's run.

@@ -1,6 +1,5 @@
 /** warm, recycle, and create: blank databases in slots, and how one becomes a tenant's. */
 import { AppError, codeOf } from '../model/errors.ts';
-import type { SizeName } from '../model/sizes.ts';
 import type {
   CreateRequest,
   Incarnation as IncarnationAnswer,
@@ -9,6 +8,7 @@ import type {
 } from '../model/wire.ts';
 import { addressOf, answerOf, checkOpen, directoryQueue, note } from './context.ts';
 import type { AgentContext } from './context.ts';
+import type { WarmRequest } from './contract.ts';
 import { discard, removeBlank } from './discard.ts';
 import { withoutRun, type Slot } from './slots.ts';
 import type { Supervision } from './supervise.ts';
@@ -33,12 +33,6 @@ async function build(context: AgentContext, taken: Slot): Promise<Slot> {
     await discard(context, directory);
     throw error;
   }
-}
-
-/** Without a slot the agent chooses one. */
-export interface WarmRequest {
-  readonly size: SizeName;
-  readonly slot?: number;
 }
 
 /**

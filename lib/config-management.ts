@@ -67,6 +67,11 @@ const MANAGEMENT_KEYS = {
     fallback: {},
     help: 'what the migration of a control server sets: role=password, comma-separated',
   }),
+  PILOTLIGHT_SIM_HOSTS: key({
+    parse: integer(1, 1_000),
+    fallback: 1,
+    help: 'simulated hosts in one process, for benches: their ids and ports are counted up',
+  }),
   PGPASSWORD: key({ parse: text, fallback: '', secret: true, help: 'password for npm run sql' }),
 } as const;
 

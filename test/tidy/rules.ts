@@ -50,6 +50,7 @@ export const OUTSIDE = /^(test\/.*|jest\.config\.js|dev\/[a-z-]+\.mjs)$/;
 export const MAINS: Readonly<Record<string, readonly string[]>> = {
   'api/main.ts': ['host/', 'proxy/', 'dev/', 'bench/', 'db/tenant/', 'db/cold/', '@temporalio/'],
   'host/main.ts': ['api/', 'proxy/', 'dev/', 'bench/', 'db/hot/', 'db/cold/', '@temporalio/'],
+  'host/sim-main.ts': ['api/', 'proxy/', 'dev/', 'bench/', 'db/', '@temporalio/', 'koffi'],
   'proxy/main.ts': ['api/', 'host/', 'dev/', 'bench/', 'db/', '@temporalio/', 'pg', 'express'],
   'dev/main.ts': ['bench/', '@temporalio/'],
   'dev/keeper.ts': ['bench/', 'api/', 'proxy/', '@temporalio/'],

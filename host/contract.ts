@@ -1,0 +1,58 @@
+/**
+ * What a host agent does for its callers. The agent (`verbs.ts`) and the simulated one (`sim.ts`)
+ * carry it out, and `routes.ts` serves either, so that the two can not drift apart unnoticed.
+ */
+import type { Identity } from '../model/identity.ts';
+import type { SizeName } from '../model/sizes.ts';
+import type {
+  AgentSuspendAnswer,
+  AgentSuspendRequest,
+  ApplyAnswer,
+  ApplyRequest,
+  AttachRequest,
+  CreateRequest,
+  HostReport,
+  Incarnation,
+  PurgeAnswer,
+  SlotRef,
+  WarmAnswer,
+} from '../model/wire.ts';
+
+/** Without a slot the agent chooses one. */
+export interface WarmRequest {
+  readonly size: SizeName;
+  readonly slot?: number;
+}
+
+export interface ShutdownAnswer {
+  readonly suspended: number;
+  readonly removed: number;
+}
+
+/** Each throws AppError with the codes that its carrying out names. */
+export interface AgentVerbs {
+  readonly attach: (request: AttachRequest) => Promise<Incarnation>;
+  readonly create: (request: CreateRequest) => Promise<Incarnation>;
+  readonly suspend: (request: AgentSuspendRequest) => Promise<AgentSuspendAnswer>;
+  readonly warm: (request: WarmRequest) => Promise<WarmAnswer>;
+  readonly recycle: (ref: SlotRef) => Promise<WarmAnswer>;
+  readonly apply: (request: ApplyRequest) => Promise<ApplyAnswer>;
+  readonly purge: (database: string) => Promise<PurgeAnswer>;
+  /** @returns undefined if there is no such database. */
+  readonly readIdentity: (database: string) => Promise<Identity | undefined>;
+  readonly replaceIdentity: (
+    database: string,
+    expectedVersion: number,
+    document: Identity,
+  ) => Promise<Identity>;
+  readonly report: () => HostReport;
+  readonly shutDown: (graceMs?: number) => Promise<ShutdownAnswer>;
+}
+
+/** Whether an agent takes work. */
+export interface AgentHealth {
+  /** False until what an earlier agent left is settled. */
+  readonly isAdopted: () => boolean;
+  readonly isFenced: () => boolean;
+  readonly isEnding: () => boolean;
+}
