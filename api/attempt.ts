@@ -135,17 +135,15 @@ async function attachClaimed(
   call: StartCall,
   claim: StartClaim,
 ): Promise<Started | undefined> {
-  if (claim.host === null || claim.slot === null) {
-    await databaseStartFailed(deps.hot, call.database, claim.epoch, false, 'no room');
-    throw new AppError('no_capacity');
-  }
-  const slot = { host: claim.host, size: claim.size, slot: claim.slot };
+  const { epoch, host } = claim;
+  if (host === null || claim.slot === null || epoch === null) throw new AppError('no_capacity');
+  const slot = { host, size: claim.size, slot: claim.slot };
   try {
     if (claim.evicts === true)
       await deps.agents.recycle(slot.host, { size: slot.size, slot: slot.slot }, call.requestId);
-    return remember(deps, slot.host, await attachRaising(deps, call, claim.epoch, slot));
+    return remember(deps, slot.host, await attachRaising(deps, call, epoch, slot));
   } catch (error) {
-    await settle(deps, call, claim.epoch, slot, error);
+    await settle(deps, call, epoch, slot, error);
     return undefined;
   }
 }
@@ -206,7 +204,9 @@ export async function attemptStart(deps: Parts, call: StartCall): Promise<Starte
   const hosts = deps.fleet.liveHosts(deps.now());
   const floor =
     call.request.priority === 'maintenance' ? VACANT_FLOOR_PER_HOST * hosts.length : null;
-  const claim = await databaseStart(deps.hot, database, hosts, STARTING_MS_MAX, force, floor);
+  const claim = await databaseStart(deps.hot, {
+    ...{ database, hosts, silent: [], deadlineMs: STARTING_MS_MAX, force, floor },
+  });
   if (claim !== undefined) return attachClaimed(deps, call, claim);
   const row = await databaseGet(deps.hot, database);
   if (floor !== null && row.state === 'suspended') throw new AppError('below_floor');

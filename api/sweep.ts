@@ -5,21 +5,25 @@ import type { Context } from './context.ts';
 
 const EVERY_MS = 1_000;
 
-async function sweepOnce(deps: Context): Promise<void> {
-  for (const { database, was, host } of await assignmentSweep(deps.hot)) {
+async function sweepOnce(deps: Context, after: string): Promise<string> {
+  const { swept, next } = await assignmentSweep(deps.hot, after);
+  for (const { database, was, host } of swept) {
     deps.fleet.resync(host);
     deps.metrics.swept.inc({ state: was });
     deps.log.warn({ database, was, host }, 'a transition outlived its deadline and was taken back');
   }
+  return next;
 }
 
 /** @returns what stops it. */
 export function startSweep(deps: Context): () => void {
   let busy = false;
+  let next = '';
   const timer = setInterval(() => {
     if (busy) return;
     busy = true;
-    sweepOnce(deps)
+    sweepOnce(deps, next)
+      .then((end) => (next = end))
       .catch((error: unknown) => deps.log.warn({ code: codeOf(error) }, 'no sweep this time'))
       .finally(() => {
         busy = false;

@@ -1,6 +1,6 @@
 /**
- * The door between the planes: the four SQL functions of hot Postgres that role `pilotlight_cold`
- * may call (db/hot/migrations/0003_cold_role.sql). Nothing else of the hot database is to be had.
+ * The door between the planes: the SQL functions of hot Postgres that role `pilotlight_cold`
+ * may call (db/hot/migrations/0003_cold_role.sql, 0005_claim.sql). Nothing else of the hot database is to be had.
  */
 import { openPool, runOn, type ColdOptions } from './pool.ts';
 
@@ -47,6 +47,11 @@ export interface HotFunctions {
   /** Removes exactly these. @returns how many were there. */
   readonly eventsTaken: (ids: readonly number[]) => Promise<number>;
   readonly pool: () => Promise<HotPoolRow[]>;
+  /**
+   * Whether this host may be given work. From the answer on no claim takes a slot of a cordoned one;
+   * what runs there goes on. @returns false for an unknown host.
+   */
+  readonly cordon: (host: string, cordoned: boolean) => Promise<boolean>;
   /** Names this hot database; changes when it is made anew. */
   readonly generation: () => Promise<string>;
   readonly close: () => Promise<void>;
@@ -64,6 +69,7 @@ select g.generation, e.id, e.host_id, e.boot, e.seq, e.kind,
  order by e.id`,
   },
   taken: { name: 'cold-events-taken', text: 'select cold_events_taken($1) as n' },
+  cordon: { name: 'cold-cordon', text: 'select cold_cordon($1, $2) as known' },
   pool: { name: 'cold-pool', text: 'select * from cold_pool()' },
   generation: { name: 'cold-generation', text: 'select cold_generation() as id' },
 };
@@ -88,6 +94,10 @@ export function openHotFunctions(options: ColdOptions): HotFunctions {
       return rows[0]?.n ?? 0;
     },
     pool: () => run<HotPoolRow>(statements.pool, []),
+    async cordon(host, cordoned) {
+      const rows = await run<{ known: boolean }>(statements.cordon, [host, cordoned]);
+      return rows[0]?.known ?? false;
+    },
     async generation() {
       const rows = await run<{ id: string }>(statements.generation, []);
       const id = rows[0]?.id;

@@ -4,38 +4,30 @@
  */
 import type { NewIdentity } from '../../model/identity.ts';
 import type { Hot } from './pool.ts';
+import { slotOf } from './slot-of.ts';
 
 const statement = {
   name: 'database-create',
   text: `
 with h as materialized (
-  select host_id, n from unnest($4::text[]) with ordinality as u(host_id, n)
+  select k.host_id, $3 as size, u.n, (random() * 4294967295 - 2147483648)::integer as start
+    from unnest($4::text[]) with ordinality u(host_id, n)
+    join host k on k.host_id = u.host_id and not k.cordoned
 ), w as materialized (
-  select s.host_id, s.size, s.slot
-    from (select host_id from h order by n) h
-    cross join lateral (
-      select x.host_id, x.size, x.slot from slot_warm x
-       where x.size = $3 and x.host_id = h.host_id
-       order by x.slot limit 1 for update skip locked) s
+  select s.* from (select * from h order by n) h cross join lateral (${slotOf('slot_warm')}) s
    limit 1
 ), v as materialized (
-  select s.host_id, s.size, s.slot
-    from (select host_id from h where not exists (select from w) order by n) h
-    cross join lateral (
-      select x.host_id, x.size, x.slot from slot_vacant x
-       where x.size = $3 and x.host_id = h.host_id
-       order by x.slot limit 1 for update skip locked) s
+  select s.* from (select * from h where not exists (select from w) order by n) h
+    cross join lateral (${slotOf('slot_vacant')}) s
    limit 1
 ), dw as (
-  delete from slot_warm s using w
-   where s.size = w.size and s.host_id = w.host_id and s.slot = w.slot
-  returning s.host_id, s.size, s.slot, 'warm' as source
+  delete from slot_warm s using w where s.ctid = w.ctid
 ), dv as (
-  delete from slot_vacant s using v
-   where s.size = v.size and s.host_id = v.host_id and s.slot = v.slot
-  returning s.host_id, s.size, s.slot, 'clone' as source
+  delete from slot_vacant s using v where s.ctid = v.ctid
 ), c as (
-  select * from dw union all select * from dv
+  select host_id, size, slot, 'warm' as source from w
+  union all
+  select host_id, size, slot, 'clone' from v
 ), t as (
   insert into tenant (name) select $2 from c on conflict do nothing
 ), d as (

@@ -14,7 +14,7 @@ with e as (
      set epoch = epoch + 1, state = 'starting'
    where id = $1
      and (state = 'suspending' or (state = 'running' and epoch = $2))
-  returning id, epoch, size
+  returning id, tenant, epoch, size
 ), a as (
   update assignment a
      set epoch = e.epoch, boot = null, version = null, socket = null, port = null,
@@ -23,7 +23,7 @@ with e as (
    where a.database_id = e.id
   returning a.database_id, a.host_id, a.slot
 )
-select e.epoch, e.size, a.host_id as host, a.slot, false as evicts
+select e.tenant, e.epoch, e.size, a.host_id as host, a.slot, false as evicts
   from e left join a on a.database_id = e.id`,
 };
 

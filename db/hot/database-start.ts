@@ -1,66 +1,95 @@
 /**
- * Claims a slot for a sleeping database: raises its epoch (single flight and fence in one), takes a
- * vacant slot, else the room of a warm one, and assigns it.
+ * Claims a slot for a sleeping database: takes a vacant slot, else the room of a warm one, raises the
+ * epoch (single flight and fence in one) and assigns it. Where there is no room nothing is written.
  *
- * The slot CTEs depend on `e`, so that a lost race takes no slot, and are MATERIALIZED with their
- * LIMIT inside: as an IN-subquery the planner may run them once per row and claim many (BUG #15715).
- * Hosts are tried in the order given, the one that ran the database last first (its page cache).
+ * Everything depends on the database's locked row, so that a lost race takes no slot, and what takes a
+ * slot is MATERIALIZED with its LIMIT inside: as an IN-subquery the planner may run it once per row
+ * and claim many (BUG #15715).
+ *
+ * Hosts: the one that ran it last (its page cache), then those given. A database on a volume of kind
+ * `local` has only that one. A cordoned host is none: cold_cordon (migration 0005) says why this holds
+ * for a claim that began before.
  */
 import type { SizeName } from '../../model/sizes.ts';
+import type { Gathered } from './gather.ts';
 import type { Hot } from './pool.ts';
+import { slotOf } from './slot-of.ts';
 
-const statement = {
-  name: 'database-start',
-  text: `
-with e as (
-  update database
-     set epoch = epoch + 1, state = 'starting'
-   where id = $1
-     and (state = 'suspended' or (state = 'broken' and ($4 or retry_at <= now())))
-     and case when $5::integer is null then true else above_floor(size, $2, $5) end
-  returning id, epoch, size, last_host
+export const start: Gathered = {
+  one: {
+    name: 'database-start',
+    text: `
+with d as materialized (
+  select b.id, b.tenant, b.size, b.last_host, b.directory,
+         (random() * 4294967295 - 2147483648)::integer as start
+    from database b
+   where b.id = $1
+     and (b.state = 'suspended' or (b.state = 'broken' and ($5 or b.retry_at <= now())))
+     and case when $6::integer is null then true else above_floor(b.size, $2, $6) end
+     for update
 ), h as materialized (
-  select u.host_id, row_number() over (order by (u.host_id = e.last_host) desc nulls last, u.n) as n
-    from e cross join unnest($2::text[]) with ordinality as u(host_id, n)
-), v as materialized (
-  select s.host_id, s.size, s.slot
-    from (select host_id from h order by n) h
+  select k.host_id, d.size, d.start, p.n
+    from d
+    left join host l on l.host_id = d.last_host
     cross join lateral (
-      select x.host_id, x.size, x.slot from slot_vacant x
-       where x.size = (select size from e) and x.host_id = h.host_id
-       order by x.slot limit 1 for update skip locked) s
+      select d.last_host as host_id, 0 as n where d.last_host <> all ($3::text[])
+      union all
+      select u.host_id, u.n from unnest($2::text[]) with ordinality u(host_id, n)
+       where u.host_id is distinct from d.last_host and (l.local and d.directory is not null) is not true) p
+    join host k on k.host_id = p.host_id and not k.cordoned
+), v as materialized (
+  select s.* from (select * from h order by n) h cross join lateral (${slotOf('slot_vacant')}) s
    limit 1
 ), w as materialized (
-  select s.host_id, s.size, s.slot
-    from (select host_id from h where $5 is null and not exists (select from v) order by n) h
-    cross join lateral (
-      select x.host_id, x.size, x.slot from slot_warm x
-       where x.size = (select size from e) and x.host_id = h.host_id
-       order by x.slot limit 1 for update skip locked) s
+  select s.* from (select * from h where $6 is null and not exists (select from v) order by n) h
+    cross join lateral (${slotOf('slot_warm')}) s
    limit 1
+), e as (
+  update database b set epoch = b.epoch + 1, state = 'starting'
+    from d
+   where b.id = d.id and (exists (select from v) or exists (select from w))
+  returning b.epoch
 ), dv as (
-  delete from slot_vacant s using v
-   where s.size = v.size and s.host_id = v.host_id and s.slot = v.slot
-  returning s.host_id, s.size, s.slot, false as evicts
+  delete from slot_vacant s using v where s.ctid = v.ctid
 ), dw as (
-  delete from slot_warm s using w
-   where s.size = w.size and s.host_id = w.host_id and s.slot = w.slot
-  returning s.host_id, s.size, s.slot, true as evicts
+  delete from slot_warm s using w where s.ctid = w.ctid
 ), c as (
-  select * from dv union all select * from dw
+  select host_id, size, slot, false as evicts from v
+  union all
+  select host_id, size, slot, true from w
 ), a as (
   insert into assignment (database_id, host_id, size, slot, epoch, deadline)
-  select e.id, c.host_id, c.size, c.slot, e.epoch, now() + $3 * interval '1 millisecond'
-    from e, c
+  select $1, c.host_id, c.size, c.slot, e.epoch, now() + $4 * interval '1 millisecond' from c, e
 )
-select e.epoch, e.size, c.host_id as host, c.slot, c.evicts
-  from e left join c on true`,
+select d.tenant, d.size, e.epoch, c.host_id as host, c.slot, c.evicts
+  from d left join c on true left join e on true`,
+  },
+  many: { name: 'databases-start', text: 'select * from databases_start($1, $2, $3, $4)' },
+  together: (calls) => [
+    calls.map(([database]) => database),
+    calls.map(([, hosts]) => (hosts as string[])[0]),
+    ...(calls[0] ?? []).slice(2, 4),
+  ],
 };
 
+export interface StartCall {
+  readonly database: string;
+  /** Where to look, the best first. */
+  readonly hosts: readonly string[];
+  /** Where not to look, whatever ran there last. */
+  readonly silent: readonly string[];
+  readonly deadlineMs: number;
+  /** An operator's start tries a broken database before its time. */
+  readonly force: boolean;
+  /** Of maintenance: it claims only while more slots are vacant on `hosts`, and evicts nothing. */
+  readonly floor: number | null;
+}
+
+/** Without host and epoch: there was no room, and nothing has changed. */
 export interface StartClaim {
-  readonly epoch: number;
+  readonly tenant: string;
   readonly size: SizeName;
-  /** null: the epoch was raised, but no slot was free. */
+  readonly epoch: number | null;
   readonly host: string | null;
   readonly slot: number | null;
   /** The slot holds a warm Postgres that has to go first. */
@@ -68,19 +97,12 @@ export interface StartClaim {
 }
 
 /**
- * @param floor of maintenance: it claims only while more slots are vacant, and evicts nothing.
  * @returns undefined if the database was not there to be started: someone else was first, or nothing
  * is to be had above the floor.
  */
-export async function databaseStart(
-  hot: Hot,
-  database: string,
-  hosts: readonly string[],
-  deadlineMs: number,
-  force: boolean,
-  floor: number | null = null,
-): Promise<StartClaim | undefined> {
-  const values = [database, hosts, deadlineMs, force, floor];
-  const rows = await hot.quick<StartClaim>(statement, values);
-  return rows[0];
+export async function databaseStart(hot: Hot, call: StartCall): Promise<StartClaim | undefined> {
+  const { database, hosts, silent, deadlineMs, force, floor } = call;
+  const values = [database, hosts, silent, deadlineMs, force, floor];
+  if (!force && floor === null) return hot.gather<StartClaim>(start, values);
+  return (await hot.quick<StartClaim>(start.one, values))[0];
 }

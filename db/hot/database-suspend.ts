@@ -2,11 +2,13 @@
  * The three statements of a suspend, each fenced at the write by epoch and state: begin, done, kept.
  */
 import type { Version } from '../../model/version.ts';
+import type { Gathered } from './gather.ts';
 import type { Hot } from './pool.ts';
 
-const begin = {
-  name: 'database-suspend',
-  text: `
+const suspend: Gathered = {
+  one: {
+    name: 'database-suspend',
+    text: `
 with d as (
   update database set state = 'suspending'
    where id = $1 and epoch = $2 and state = 'running'
@@ -15,6 +17,8 @@ with d as (
 update assignment a set deadline = now() + $3 * interval '1 millisecond'
   from d where a.database_id = d.id
 returning a.host_id as host`,
+  },
+  many: { name: 'databases-suspend', text: 'select * from databases_suspend($1, $2, $3)' },
 };
 
 /** @returns the host that runs this epoch, undefined if it is not the running one. */
@@ -24,13 +28,14 @@ export async function databaseSuspend(
   epoch: number,
   deadlineMs: number,
 ): Promise<string | undefined> {
-  const rows = await hot.quick<{ host: string }>(begin, [database, epoch, deadlineMs]);
-  return rows[0]?.host;
+  return (await hot.gather<{ host: string }>(suspend, [database, epoch, deadlineMs]))?.host;
 }
 
-const done = {
-  name: 'database-suspended',
-  text: `
+/** A cordoned host's slot is vacant, but not to be had. */
+const suspended: Gathered = {
+  one: {
+    name: 'database-suspended',
+    text: `
 with d as (
   update database set state = 'suspended', said_boot = $3, said_version = $4
    where id = $1 and epoch = $2 and state in ('running', 'suspending')
@@ -39,9 +44,11 @@ with d as (
   delete from assignment a using d where a.database_id = d.id and a.epoch = $2
   returning a.size, a.host_id, a.slot
 )
-insert into slot_vacant (size, host_id, slot)
-select size, host_id, slot from a
+insert into slot_vacant (host_id, size, slot)
+select a.host_id, a.size, a.slot from a join host k on k.host_id = a.host_id and not k.cordoned
 on conflict do nothing`,
+  },
+  many: { name: 'databases-suspended', text: 'select * from databases_suspended($1, $2, $3, $4)' },
 };
 
 /** The agent ended this epoch, and the slot is vacant again. */
@@ -51,7 +58,7 @@ export async function databaseSuspended(
   epoch: number,
   said: Version,
 ): Promise<void> {
-  await hot.quick(done, [database, epoch, said.boot, said.version]);
+  await hot.gather(suspended, [database, epoch, said.boot, said.version]);
 }
 
 const kept = {

@@ -1,10 +1,10 @@
-/** Takes a host's whole state into the index: migration 0002 has the function and its order of locks. */
+/** Takes a host's whole state into the index: migration 0005 has the function and its order of locks. */
 import type { HostReport } from '../../model/wire.ts';
 import type { Hot } from './pool.ts';
 
 const statement = {
   name: 'host-sync',
-  text: `select host_sync($1, $2, $3, $4, $5::jsonb, $6::jsonb) as taken`,
+  text: `select host_sync($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb) as taken`,
 };
 
 /** @returns false if the index already has this version or a newer one. */
@@ -14,6 +14,7 @@ export async function hostSync(hot: Hot, report: HostReport): Promise<boolean> {
     report.url,
     report.boot,
     report.version,
+    report.volume.kind === 'local',
     JSON.stringify(report.capacity),
     JSON.stringify(report.slots),
   ]);

@@ -8,16 +8,12 @@
  */
 import pg from 'pg';
 import { AppError } from '../../model/errors.ts';
-
-export interface Statement {
-  readonly name: string;
-  readonly text: string;
-}
-
-type Run = <Row>(statement: Statement, values: readonly unknown[]) => Promise<Row[]>;
+import { createGather, type Gather, type Run, type Statement } from './gather.ts';
 
 export interface Hot {
   readonly quick: Run;
+  /** `quick`, together with what else of the kind is asked for at once. */
+  readonly gather: Gather;
   readonly durable: Run;
   readonly close: () => Promise<void>;
 }
@@ -48,6 +44,13 @@ export interface HotOptions {
   readonly onIdleError: (error: Error) => void;
 }
 
+/** A plan is made once, perhaps while a table is empty, and kept: it must be good at any size. */
+const SETTINGS = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  idle_in_transaction_session_timeout: '5000',
+};
+
 export function openHot(options: HotOptions): Hot {
   const openPool = (synchronousCommit: 'on' | 'off'): pg.Pool => {
     const pool = new pg.Pool({
@@ -58,7 +61,9 @@ export function openHot(options: HotOptions): Hot {
       query_timeout: 5_000,
       statement_timeout: 4_000,
       application_name: 'pilotlight-api',
-      options: `-c synchronous_commit=${synchronousCommit} -c plan_cache_mode=force_generic_plan -c idle_in_transaction_session_timeout=5000`,
+      options: Object.entries({ ...SETTINGS, synchronous_commit: synchronousCommit })
+        .map(([name, value]) => `-c ${name}=${value}`)
+        .join(' '),
     });
     pool.on('error', options.onIdleError);
     return pool;
@@ -77,8 +82,10 @@ export function openHot(options: HotOptions): Hot {
       }
     };
 
+  const quick = runOn(pools.quick);
   return {
-    quick: runOn(pools.quick),
+    quick,
+    gather: createGather(quick),
     durable: runOn(pools.durable),
     close: async () => {
       await Promise.all([pools.quick.end(), pools.durable.end()]);

@@ -67,6 +67,7 @@ create table host (
   boot bigint not null,
   version bigint not null,
   cordoned boolean not null default false,
+  local boolean not null default false,
   PRIMARY KEY (host_id)
 ) with (fillfactor=50);
 
@@ -75,18 +76,20 @@ create table resync (
 );
 
 create table slot_vacant (
-  size text not null,
   host_id text not null,
+  size text not null,
   slot integer not null,
-  PRIMARY KEY (size, host_id, slot)
+  spread integer not null default slot_spread(slot),
+  PRIMARY KEY (host_id, size, spread)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0);
 
 create table slot_warm (
-  size text not null,
   host_id text not null,
+  size text not null,
   slot integer not null,
   directory text not null,
-  PRIMARY KEY (size, host_id, slot)
+  spread integer not null default slot_spread(slot),
+  PRIMARY KEY (host_id, size, spread)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0);
 
 create table tenant (
@@ -96,6 +99,8 @@ create table tenant (
 );
 
 CREATE INDEX database_tenant ON public.database USING btree (tenant, id);
+
+CREATE INDEX resync_host ON public.resync USING btree (host_id);
 
 CREATE OR REPLACE FUNCTION public.above_floor(the_size text, hosts text[], vacant_floor integer)
  RETURNS boolean
@@ -107,6 +112,28 @@ begin
     select count(*) > vacant_floor
       from (select from slot_vacant v
              where v.size = the_size and v.host_id = any (hosts) limit vacant_floor + 1) s);
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.cold_cordon(the_host text, is_cordoned boolean)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+  update host set cordoned = is_cordoned where host_id = the_host;
+  if not found then
+    return false;
+  end if;
+  if is_cordoned then
+    delete from slot_vacant where host_id = the_host;
+    delete from slot_warm where host_id = the_host;
+  else
+    insert into resync values (the_host);
+  end if;
+  return true;
 end
 $function$
 ;
@@ -164,20 +191,161 @@ AS $function$
 $function$
 ;
 
-CREATE OR REPLACE FUNCTION public.host_sync(the_host text, the_url text, the_boot bigint, the_version bigint, capacity jsonb, slots jsonb)
+CREATE OR REPLACE FUNCTION public.databases_running(ids text[], epochs bigint[], directories text[], hosts text[], boots bigint[], versions bigint[], sockets text[], ports integer[])
+ RETURNS TABLE(nr bigint)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return query
+  with q as materialized (
+    select * from unnest(ids, epochs, directories, hosts, boots, versions, sockets, ports)
+      with ordinality u(id, epoch, directory, host_id, boot, version, socket, port, nr)
+  ), l as materialized (
+    select b.id from database b where b.id = any (ids) order by b.id for update skip locked
+  ), d as (
+    update database b
+       set state = 'running', directory = q.directory, last_host = q.host_id, said_boot = q.boot,
+           said_version = q.version, failures = 0, broken_reason = null, retry_at = null
+      from l join q on q.id = l.id
+     where b.id = l.id and b.epoch = q.epoch and b.state = 'starting'
+    returning q.*
+  )
+  update assignment a
+     set boot = d.boot, version = d.version, socket = d.socket, port = d.port, deadline = null
+    from d
+   where a.database_id = d.id and a.epoch = d.epoch
+  returning d.nr;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.databases_start(ids text[], hosts text[], silent text[], deadline_ms integer)
+ RETURNS TABLE(nr bigint, tenant text, size text, epoch bigint, host text, slot integer, evicts boolean)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return query
+  with q as materialized (
+    select u.id, u.host_id, u.nr from unnest(ids, hosts) with ordinality u(id, host_id, nr)
+  ), d as materialized (
+    select b.id, b.tenant, b.size, b.last_host, b.directory
+      from database b
+     where b.id = any (ids) and b.state = 'suspended'
+     order by b.id for update skip locked
+  ), p as materialized (
+    select d.id, q.nr, d.tenant, d.size, k.host_id,
+           row_number() over (partition by k.host_id, d.size) as n
+      from d
+      join q on q.id = d.id
+      left join lateral (select h.* from host h where h.host_id = d.last_host limit 1) l on true
+      cross join lateral (
+        select h.host_id from host h
+         where not h.cordoned and h.host_id = case
+           when not l.cordoned and l.host_id <> all (silent) then l.host_id
+           when (l.local and d.directory is not null) is not true then q.host_id end
+         limit 1) k
+  ), h as materialized (
+    select p.host_id, p.size, count(*) as need,
+           (random() * 4294967295 - 2147483648)::integer as start
+      from p group by 1, 2
+  ), v as materialized (
+    select s.*, row_number() over (partition by s.host_id, s.size) as n
+      from h cross join lateral (
+        select x.* from (
+          select f.ctid, f.host_id, f.size, f.slot from slot_vacant f
+           where f.host_id = h.host_id and f.size = h.size and f.spread >= h.start
+           order by f.spread limit h.need for update skip locked) x
+        union all
+        select x.* from (
+          select f.ctid, f.host_id, f.size, f.slot from slot_vacant f
+           where f.host_id = h.host_id and f.size = h.size and f.spread < h.start
+           order by f.spread limit h.need for update skip locked) x
+        limit h.need) s
+  ), m as materialized (
+    select p.id, p.nr, p.tenant, v.host_id, v.size, v.slot, v.ctid
+      from p join v on v.host_id = p.host_id and v.size = p.size and v.n = p.n
+  ), e as (
+    update database b set epoch = b.epoch + 1, state = 'starting' from m where b.id = m.id
+    returning m.*, b.epoch
+  ), dv as (
+    delete from slot_vacant s using m where s.ctid = m.ctid
+  ), a as (
+    insert into assignment (database_id, host_id, size, slot, epoch, deadline)
+    select e.id, e.host_id, e.size, e.slot, e.epoch, now() + deadline_ms * interval '1 millisecond'
+      from e
+  )
+  select e.nr, e.tenant, e.size, e.epoch, e.host_id, e.slot, false from e;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.databases_suspend(ids text[], epochs bigint[], deadlines_ms integer[])
+ RETURNS TABLE(nr bigint, host text)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return query
+  with q as materialized (
+    select * from unnest(ids, epochs, deadlines_ms) with ordinality u(id, epoch, ms, nr)
+  ), l as materialized (
+    select b.id from database b where b.id = any (ids) order by b.id for update skip locked
+  ), d as (
+    update database b set state = 'suspending'
+      from l join q on q.id = l.id
+     where b.id = l.id and b.epoch = q.epoch and b.state = 'running'
+    returning q.*
+  )
+  update assignment a set deadline = now() + d.ms * interval '1 millisecond'
+    from d where a.database_id = d.id
+  returning d.nr, a.host_id;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.databases_suspended(ids text[], epochs bigint[], boots bigint[], versions bigint[])
+ RETURNS TABLE(nr bigint)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return query
+  with q as materialized (
+    select * from unnest(ids, epochs, boots, versions) with ordinality u(id, epoch, boot, version, nr)
+  ), l as materialized (
+    select b.id from database b where b.id = any (ids) order by b.id for update skip locked
+  ), d as (
+    update database b set state = 'suspended', said_boot = q.boot, said_version = q.version
+      from l join q on q.id = l.id
+     where b.id = l.id and b.epoch = q.epoch and b.state in ('running', 'suspending')
+    returning q.*
+  ), a as (
+    delete from assignment a using d where a.database_id = d.id and a.epoch = d.epoch
+    returning a.host_id, a.size, a.slot
+  ), v as (
+    insert into slot_vacant (host_id, size, slot)
+    select a.host_id, a.size, a.slot from a join host k on k.host_id = a.host_id and not k.cordoned
+    on conflict do nothing
+  )
+  select d.nr from d;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.host_sync(the_host text, the_url text, the_boot bigint, the_version bigint, is_local boolean, capacity jsonb, slots jsonb)
  RETURNS boolean
  LANGUAGE plpgsql
 AS $function$
 declare
   reports slot_report[];
+  is_cordoned boolean;
 begin
-  insert into host (host_id, url, boot, version)
-  values (the_host, the_url, the_boot, the_version)
+  insert into host (host_id, url, boot, version, local)
+  values (the_host, the_url, the_boot, the_version, is_local)
   on conflict (host_id) do update
-    set url = excluded.url, boot = excluded.boot, version = excluded.version
+    set url = excluded.url, boot = excluded.boot, version = excluded.version, local = excluded.local
     where (host.boot, host.version) < (excluded.boot, excluded.version)
        or ((host.boot, host.version) = (excluded.boot, excluded.version)
-           and exists (select from resync r where r.host_id = the_host));
+           and exists (select from resync r where r.host_id = the_host))
+  returning cordoned into is_cordoned;
   if not found then
     return false;
   end if;
@@ -200,8 +368,8 @@ begin
       where r.size = w.size and r.slot = w.slot and r.state = 'warm' and r.directory = w.directory);
 
   perform from database d
-  where d.id in (select r.database from unnest(reports) r where r.database is not null)
-     or d.id in (select a.database_id from assignment a where a.host_id = the_host)
+  where d.id in (select r.database from unnest(reports) r where r.database is not null
+                 union select a.database_id from assignment a where a.host_id = the_host)
   order by d.id
   for update;
 
@@ -265,12 +433,20 @@ begin
   )
   delete from assignment a using gone g where a.database_id = g.id;
 
+  if is_cordoned then
+    return true;
+  end if;
+
+  -- A slot that is being claimed or vacated at this moment is there or assigned as of this statement,
+  -- before or after, so that it is left alone.
   insert into slot_vacant (size, host_id, slot)
   select c.key, the_host, n
     from jsonb_each_text(capacity) c, generate_series(1, c.value::integer) n
    where not exists (select from unnest(reports) r where r.size = c.key and r.slot = n)
      and not exists (
        select from assignment a where a.host_id = the_host and a.size = c.key and a.slot = n)
+     and not exists (
+       select from slot_vacant v where v.host_id = the_host and v.size = c.key and v.slot = n)
   on conflict do nothing;
   insert into slot_warm (size, host_id, slot, directory)
   select r.size, the_host, r.slot, r.directory
@@ -279,19 +455,20 @@ begin
      and not exists (
        select from assignment a
        where a.host_id = the_host and a.size = r.size and a.slot = r.slot)
-  on conflict (size, host_id, slot) do update set directory = excluded.directory;
-
-  -- An insert above may have waited for a claim of that very slot, and then looked at assignments
-  -- as they were before it: this statement sees them as they are now, and nobody has seen our rows.
-  delete from slot_vacant v using assignment a
-   where v.host_id = the_host
-     and a.host_id = v.host_id and a.size = v.size and a.slot = v.slot;
-  delete from slot_warm w using assignment a
-   where w.host_id = the_host
-     and a.host_id = w.host_id and a.size = w.size and a.slot = w.slot;
+     and not exists (
+       select from slot_warm w
+       where w.host_id = the_host and w.size = r.size and w.slot = r.slot)
+  on conflict do nothing;
   return true;
 end
 $function$
+;
+
+CREATE OR REPLACE FUNCTION public.slot_spread(slot integer)
+ RETURNS integer
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN (((((slot)::bigint * '2654435769'::bigint) % '4294967296'::bigint) - '2147483648'::bigint))::integer
 ;
 
 grant delete, insert, select, update on assignment to pilotlight_api;

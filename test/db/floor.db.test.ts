@@ -16,6 +16,7 @@ import {
   openTestHot,
   reportOf,
   run,
+  startOf,
   stateOf,
 } from '../support/rows.ts';
 
@@ -46,7 +47,7 @@ const asleep = (n: number) =>
   givenDatabase(hot, { id: databaseId(n), state: 'suspended', epoch: 1, slot: 1 });
 
 const start = (n: number, floor: number | null, hosts: readonly string[] = [HOST]) =>
-  databaseStart(hot, databaseId(n), hosts, 30_000, false, floor);
+  databaseStart(hot, startOf(databaseId(n), { hosts, floor }));
 
 describe('a start of maintenance', () => {
   it('claims while more than the floor is vacant, and then leaves the database as it was', async () => {

@@ -23,6 +23,7 @@ import {
   run,
   runningSlot,
   slotsInTwoPlaces,
+  startOf,
   stateOf,
   DIRECTORY,
 } from '../support/rows.ts';
@@ -49,7 +50,7 @@ type Drive = (id: string, epoch: number) => Promise<unknown>;
 /** A start as the api makes it: the stale way first where there is one, else the claim. */
 async function start(id: string, stale: number | null): Promise<void> {
   const again = stale === null ? undefined : await databaseStartAgain(hot, id, stale, 30_000);
-  const claimed = again ?? (await databaseStart(hot, id, [HOST], 30_000, false));
+  const claimed = again ?? (await databaseStart(hot, startOf(id)));
   if (claimed !== undefined) return;
   const row = await stateOf(hot, id);
   if (row?.state === 'suspending') await databaseStartAgain(hot, id, null, 30_000);
@@ -74,7 +75,7 @@ const DRIVES: Readonly<Record<Input, Drive>> = {
       `update assignment set deadline = now() - interval '1 s' where database_id = $1`,
       [id],
     );
-    await assignmentSweep(hot);
+    await assignmentSweep(hot, '');
   },
   delete: (id) => document(id, '2026-11-23T00:00:00.000Z'),
   undelete: (id) => document(id, null),
@@ -119,19 +120,19 @@ describe('a database that fails to start again and again', () => {
     const id = databaseId(next++);
     await givenDatabase(hot, { id, state: 'suspended', epoch: 1, slot: SLOT });
     for (let failures = 1; failures <= 5; failures++) {
-      const claim = await databaseStart(hot, id, [HOST], 30_000, false);
+      const claim = await databaseStart(hot, startOf(id));
       const state = await databaseStartFailed(hot, id, claim?.epoch ?? 0, true, 'no such file');
       expect(state).toBe(failures < 5 ? 'suspended' : 'broken');
     }
-    expect(await databaseStart(hot, id, [HOST], 30_000, false)).toBeUndefined();
+    expect(await databaseStart(hot, startOf(id))).toBeUndefined();
     await run(hot, `update database set retry_at = now() - interval '1 s' where id = $1`, [id]);
-    expect(await databaseStart(hot, id, [HOST], 30_000, false)).toMatchObject({ host: HOST });
+    expect(await databaseStart(hot, startOf(id))).toMatchObject({ host: HOST });
   });
 
   it("is tried at once by an operator's start", async () => {
     await clear();
     const id = databaseId(next++);
     await givenDatabase(hot, { id, state: 'broken', epoch: 1, slot: SLOT });
-    expect(await databaseStart(hot, id, [HOST], 30_000, true)).toMatchObject({ epoch: 2 });
+    expect(await databaseStart(hot, startOf(id, { force: true }))).toMatchObject({ epoch: 2 });
   });
 });

@@ -1,4 +1,5 @@
 /** Puts the index into a state and reads it back: what tests of statements begin and end with. */
+import type { StartCall } from '../../db/hot/database-start.ts';
 import { openHot, type Hot } from '../../db/hot/pool.ts';
 import type { NewIdentity } from '../../model/identity.ts';
 import type { DatabaseState } from '../../model/state.ts';
@@ -70,6 +71,12 @@ export async function givenDatabase(hot: Hot, given: Given): Promise<void> {
     [id, HOST, slot, epoch, made ? 1 : null, made ? version : null, made ? null : 'infinity'],
   );
 }
+
+/** A start of demand on HOST. */
+export const startOf = (database: string, call: Partial<StartCall> = {}): StartCall => ({
+  ...{ database, hosts: [HOST], silent: [], deadlineMs: 30_000, force: false, floor: null },
+  ...call,
+});
 
 export interface Found {
   readonly state: DatabaseState;
