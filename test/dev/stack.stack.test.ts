@@ -1,16 +1,20 @@
 /** `npm start` as a process, through its whole life. The tests follow one another on one home. */
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRunner, type Runner } from '../../bench/kills/runner.ts';
 import { connect } from '../../db/client.ts';
-import type { Endpoints } from '../../dev/endpoints.ts';
+import { readEndpoints, type Endpoints } from '../../dev/endpoints.ts';
 import { createFleetClient } from '../../dev/fleet-client.ts';
 import { clearVanished, homePaths, type HomePaths } from '../../dev/home.ts';
 import { BIND } from '../../dev/plan.ts';
 import { findPortBase } from '../../dev/ports.ts';
 import { isAlive, processesBelow, processesWith } from '../../dev/process-table.ts';
+import { childEnvironment } from '../../lib/config.ts';
+import { PACKAGE_ROOT } from '../../lib/root.ts';
 
 /** From an empty home, with everything installed. */
 const START_MS_MAX = 15_000;
@@ -142,6 +146,24 @@ test('SIGTERM stops everything in order, and nothing is left', async () => {
   expect(running()).toEqual([]);
   expect(await runner.endpoints()).toBeUndefined();
   expect(await readFile(join(folder, 'home.log'), 'utf8')).toContain('stopped');
+});
+
+test('SIGTERM to npm itself, as a supervisor sends it, stops the stack before npm ends', async () => {
+  const npm = spawn('npm', ['start'], {
+    cwd: PACKAGE_ROOT,
+    env: childEnvironment({
+      PILOTLIGHT_TEMPORAL: 'off',
+      PILOTLIGHT_PORT_BASE: String(portBase),
+      PILOTLIGHT_HOME: paths.home,
+    }),
+    stdio: 'ignore',
+  });
+  let started: Endpoints | undefined;
+  await until(async () => (started = await readEndpoints(paths.home)) !== undefined, 60_000);
+  npm.kill('SIGTERM');
+  await once(npm, 'exit');
+  expect(started && isAlive(started.runner)).toBe(false);
+  expect(running()).toEqual([]);
 });
 
 test('state survives a restart', async () => {
