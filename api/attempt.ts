@@ -121,11 +121,13 @@ async function attachRaising(
   }
 }
 
-/** The index hears of it later: a sync would tell it anyway, and the caller need not wait. */
+/** The index hears of it after the caller: a sync would tell it anyway. */
 function remember(deps: Parts, host: string, at: Incarnation): Started {
   deps.fleet.started(host, at);
-  databaseRunning(deps.hot, host, at).catch((error: unknown) => {
-    deps.log.warn({ database: at.database, code: codeOf(error) }, 'the index missed a start');
+  setImmediate(() => {
+    databaseRunning(deps.hot, host, at).catch((error: unknown) => {
+      deps.log.warn({ database: at.database, code: codeOf(error) }, 'the index missed a start');
+    });
   });
   return { epoch: at.epoch, address: at.address };
 }
@@ -197,17 +199,18 @@ async function followRow(
 export async function attemptStart(deps: Parts, call: StartCall): Promise<Started | undefined> {
   const { database, force } = call;
   const stale = call.request.stale_epoch;
-  if (stale !== undefined) {
-    const again = await databaseStartAgain(deps.hot, database, stale, STARTING_MS_MAX);
-    if (again !== undefined) return attachClaimed(deps, call, again);
-  }
   const hosts = deps.fleet.liveHosts(deps.now());
   const floor =
     call.request.priority === 'maintenance' ? VACANT_FLOOR_PER_HOST * hosts.length : null;
+  // First, also with a stale epoch: most often it is stale because the database is asleep by now.
   const claim = await databaseStart(deps.hot, {
     ...{ database, hosts, silent: [], deadlineMs: STARTING_MS_MAX, force, floor },
   });
   if (claim !== undefined) return attachClaimed(deps, call, claim);
+  if (stale !== undefined) {
+    const again = await databaseStartAgain(deps.hot, database, stale, STARTING_MS_MAX);
+    if (again !== undefined) return attachClaimed(deps, call, again);
+  }
   const row = await databaseGet(deps.hot, database);
   if (floor !== null && row.state === 'suspended') throw new AppError('below_floor');
   return followRow(deps, call, row);

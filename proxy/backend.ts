@@ -3,6 +3,7 @@
  * unix user in as any role but the superuser. Collects what Postgres says until it is ready, with
  * the cancel key taken out, so that the client gets it in one piece.
  */
+import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import type { Address } from '../model/wire.ts';
 import {
@@ -123,8 +124,11 @@ export interface DialRequest {
 export function dial(request: DialRequest): Promise<DialResult> {
   const { signal } = request;
   if (signal.aborted) return Promise.reject(signal.reason as Error);
+  const path = socketPathOf(request.address);
+  // The route of a database that its agent has put to sleep: a look costs less than a failed dial.
+  if (!existsSync(path)) return Promise.resolve({ kind: 'gone' });
   return new Promise((resolve, reject) => {
-    const socket = connect({ path: socketPathOf(request.address), allowHalfOpen: true });
+    const socket = connect({ path, allowHalfOpen: true });
     const greeting = createGreeting();
     let backlogFull = false;
 
