@@ -28,7 +28,7 @@ export interface AccessFiles {
  * Settings on the command line, where neither a damaged nor a tenant's file can override them.
  * Several are there for the start's speed (each measured on a spawn to the first row): fewer
  * descriptors to probe by dup(), no I/O workers or replication launcher to fork, no huge pages to
- * ask for.
+ * ask for, no slots for workers that never are.
  */
 export function settingsOf(
   size: SizeName,
@@ -54,6 +54,8 @@ export function settingsOf(
     io_method: 'sync',
     max_files_per_process: '128',
     max_worker_processes: '4',
+    // As many as may work at once; each is a slot in every table that is made at a start.
+    autovacuum_worker_slots: '3',
     max_logical_replication_workers: '0',
     max_wal_senders: '4',
     // No statement text and no tenant's errors in our files.
