@@ -13,7 +13,7 @@ import { clearVanished, homePaths, type HomePaths } from '../../dev/home.ts';
 import { BIND } from '../../dev/plan.ts';
 import { findPortBase } from '../../dev/ports.ts';
 import { isAlive, processesBelow, processesWith } from '../../dev/process-table.ts';
-import { childEnvironment } from '../../lib/config.ts';
+import { childEnvironment } from '../../lib/environment.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 
 /** From an empty home, with everything installed. */
