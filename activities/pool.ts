@@ -26,6 +26,8 @@ export interface PoolActivitiesDeps {
   readonly draining: AbortSignal;
 }
 
+const HEARTBEAT_MS = 3_000;
+
 /** Waits, but not longer than the activity may run. */
 function pause(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
   return new Promise((resolve) => {
@@ -46,6 +48,11 @@ function vacantSlots(report: HostReport, size: SizeName): number[] {
 
 const isStock = (slot: HostReport['slots'][number], size: SizeName): boolean =>
   slot.size === size && (slot.state === 'warm' || slot.state === 'building');
+
+const sumOf = (lanes: readonly PoolBuilt[]): PoolBuilt => ({
+  built: lanes.reduce((sum, { built }) => sum + built, 0),
+  failed: lanes.reduce((sum, { failed }) => sum + failed, 0),
+});
 
 export function createPoolActivities(deps: PoolActivitiesDeps) {
   async function plan(size: SizeName): Promise<PoolPlan> {
@@ -72,7 +79,6 @@ export function createPoolActivities(deps: PoolActivitiesDeps) {
         if (code !== 'slot_taken') failed += 1;
         deps.log.info({ code, retryable: ERRORS[code].retryable, slot }, 'a build failed');
       }
-      Context.current().heartbeat();
     }
     return { built, failed };
   }
@@ -102,14 +108,17 @@ export function createPoolActivities(deps: PoolActivitiesDeps) {
       const missing = Math.max(0, Math.min(wanted.builds, wanted.target - stock));
       const slots = vacantSlots(report, wanted.size).slice(0, missing);
       const ended = (): boolean => cancellationSignal.aborted || deps.draining.aborted;
-      const lanes = Array.from({ length: Math.max(1, wanted.at_once) }, () =>
-        buildSlots(wanted, slots, ended),
-      );
-      const done = await Promise.all(lanes);
-      return {
-        built: done.reduce((sum, lane) => sum + lane.built, 0),
-        failed: done.reduce((sum, lane) => sum + lane.failed, 0),
-      };
+      // One build may take long; that this worker is dead is noticed sooner.
+      const context = Context.current();
+      const heartbeat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+      try {
+        const lanes = Array.from({ length: Math.max(1, wanted.at_once) }, () =>
+          buildSlots(wanted, slots, ended),
+        );
+        return sumOf(await Promise.all(lanes));
+      } finally {
+        clearInterval(heartbeat);
+      }
     },
   };
 }

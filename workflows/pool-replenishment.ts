@@ -41,7 +41,7 @@ const { poolLook } = proxyActivities<PoolActivities>({
 /** A build that fails is left to the next look. */
 const { poolBuild } = proxyActivities<PoolActivities>({
   startToCloseTimeout: '15 minutes',
-  heartbeatTimeout: '90 seconds',
+  heartbeatTimeout: '12 seconds',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { maximumAttempts: 2, nonRetryableErrorTypes: NON_RETRYABLE },
 });

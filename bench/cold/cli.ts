@@ -16,12 +16,33 @@ export interface TemporalCli {
   /** Of one that has completed. */
   readonly result: <T>(id: string) => Promise<T>;
   readonly update: (id: string, name: string, input: unknown) => Promise<void>;
+  /** As the server has it. */
+  readonly describe: (id: string) => Promise<DescribedRun | undefined>;
   readonly isPaused: (schedule: string) => Promise<boolean>;
+  /** Its definition and its state, not what it has done. */
+  readonly schedule: (id: string) => Promise<unknown>;
   readonly schedules: () => Promise<readonly string[]>;
 }
 
+/** The newest run of an id. */
+export interface DescribedRun {
+  /** Such as `RUNNING`, `COMPLETED`. */
+  readonly status: string;
+  /** Milliseconds since the epoch; Infinity while it runs. */
+  readonly started_ms: number;
+  readonly closed_ms: number;
+}
+
 interface Described {
-  readonly workflowExecutionInfo: { readonly status: string };
+  readonly workflowExecutionInfo: {
+    readonly status: string;
+    readonly startTime: string;
+    readonly closeTime?: string;
+  };
+}
+
+interface DescribedSchedule {
+  readonly schedule: { readonly state: { readonly paused?: boolean } };
 }
 
 export function createCli(program: string, address: string): TemporalCli {
@@ -42,6 +63,25 @@ export function createCli(program: string, address: string): TemporalCli {
   const json = async <T>(...args: readonly string[]): Promise<T> =>
     JSON.parse(await run(...args, '-o', 'json')) as T;
 
+  async function describe(id: string): Promise<DescribedRun | undefined> {
+    const described = await json<Described>('workflow', 'describe', '-w', id).catch(
+      (error: unknown) => {
+        if (String(error).includes('not found')) return undefined;
+        throw error;
+      },
+    );
+    if (described === undefined) return undefined;
+    const { status, startTime, closeTime } = described.workflowExecutionInfo;
+    return {
+      status: status.replace('WORKFLOW_EXECUTION_STATUS_', ''),
+      started_ms: Date.parse(startTime),
+      closed_ms: closeTime === undefined ? Infinity : Date.parse(closeTime),
+    };
+  }
+
+  const describeSchedule = (id: string): Promise<DescribedSchedule> =>
+    json<DescribedSchedule>('schedule', 'describe', '-s', id);
+
   return {
     run,
     async start(type, id, input) {
@@ -51,15 +91,8 @@ export function createCli(program: string, address: string): TemporalCli {
         ...['--input', JSON.stringify(input)],
       );
     },
-    async status(id) {
-      const described = await json<Described>('workflow', 'describe', '-w', id).catch(
-        (error: unknown) => {
-          if (String(error).includes('not found')) return undefined;
-          throw error;
-        },
-      );
-      return described?.workflowExecutionInfo.status.replace('WORKFLOW_EXECUTION_STATUS_', '');
-    },
+    describe,
+    status: async (id) => (await describe(id))?.status,
     async result<T>(id: string) {
       const { result } = await json<{ readonly result: T }>('workflow', 'result', '-w', id);
       return result;
@@ -70,12 +103,8 @@ export function createCli(program: string, address: string): TemporalCli {
         ...['--input', JSON.stringify(input)],
       );
     },
-    async isPaused(schedule) {
-      const { schedule: found } = await json<{ schedule: { state: { paused?: boolean } } }>(
-        ...['schedule', 'describe', '-s', schedule],
-      );
-      return found.state.paused === true;
-    },
+    isPaused: async (id) => (await describeSchedule(id)).schedule.state.paused === true,
+    schedule: async (id) => (await describeSchedule(id)).schedule,
     async schedules() {
       const list = await json<readonly { readonly scheduleId: string }[]>('schedule', 'list');
       return list.map(({ scheduleId }) => scheduleId);

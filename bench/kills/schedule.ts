@@ -26,7 +26,8 @@ export function createRandom(seed: number): () => number {
   };
 }
 
-function shuffled<T>(items: readonly T[], random: () => number): T[] {
+/** In an order of chance. */
+export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const left = [...items];
   const out: T[] = [];
   while (left.length > 0) out.push(...left.splice(Math.floor(random() * left.length), 1));

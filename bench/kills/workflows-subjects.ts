@@ -2,155 +2,171 @@
  * The workflows that are killed under, each with something real to do and rows that tell how often
  * it was done.
  */
-import { rm } from 'node:fs/promises';
-import type { CloseResult, RollupResult } from '../../model/cold/billing.ts';
-import { monthPeriod } from '../../model/cold/billing.ts';
-import type { DeletionResult } from '../../model/cold/deletion.ts';
-import type { MigrationResult } from '../../model/cold/migrations.ts';
-import type { RotationResult } from '../../model/cold/keys.ts';
-import type { PoolResult } from '../../model/cold/pool.ts';
-import { workflowId, type WorkflowType } from '../../model/cold/names.ts';
+import { stat } from 'node:fs/promises';
+import { volumePaths } from '../../host/volume.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
+import { monthPeriod, type CloseResult } from '../../model/cold/billing.ts';
+import type { DeletionResult } from '../../model/cold/deletion.ts';
+import { workflowId, type WorkflowType } from '../../model/cold/names.ts';
 import type { HostReport } from '../../model/wire.ts';
-import { login, type ColdDatabase, type ColdStack } from '../cold/stack.ts';
+import { login, until, type ColdDatabase, type ColdStack } from '../cold/stack.ts';
 
-/** A workflow under way. */
-export interface Run {
+/** What a judge has found, a sentence for each. */
+export interface Findings {
+  readonly twice: readonly string[];
+  readonly missing: readonly string[];
+}
+
+/** A workflow with something to do. What it takes is there; nothing has begun. */
+export interface Play {
   readonly type: WorkflowType;
   readonly id: string;
-  /**
-   * After it has completed.
-   * @returns a sentence for each thing that was not done, or done twice.
-   */
-  readonly judge: () => Promise<readonly string[]>;
+  /** May be repeated until the server has said yes. */
+  readonly start: () => Promise<void>;
+  /** Once, after it has completed. */
+  readonly judge: () => Promise<Findings>;
 }
 
 export interface Scene {
   readonly stack: ColdStack;
-  /** Sleeping ones, whose files and passwords are changed in every round. */
+  /** Sleeping ones, whose files and passwords are changed in every play. */
   readonly databases: readonly ColdDatabase[];
   /** Their connection strings as of now, by id. */
   readonly urls: Map<string, string>;
-  /** Where a round writes its file; emptied by the next one. */
   readonly folder: (files: Readonly<Record<string, string>>) => Promise<string>;
 }
 
-const WARM = 2;
-const HOUR_MS = 3_600_000;
-
-const expectEqual = (what: string, is: unknown, should: unknown): string[] =>
-  is === should ? [] : [`${what}: ${String(is)}, not ${String(should)}`];
-
-async function start(scene: Scene, type: WorkflowType, id: string, input: object): Promise<void> {
-  await scene.stack.cli.start(type, id, { ...input, initiator: 'kills' });
+/** Something that is to have happened exactly so often. */
+function counted(what: string, is: unknown, should: number): Findings {
+  const text = `${what}: ${String(is)}, not ${should}`;
+  if (Number(is) === should) return { twice: [], missing: [] };
+  return Number(is) > should ? { twice: [text], missing: [] } : { twice: [], missing: [text] };
 }
 
-/** A file that leaves a row: a second time would leave a second one. */
-export async function migration(scene: Scene, round: number): Promise<Run> {
-  const { stack, databases, urls } = scene;
-  const name = `kills-${round}`;
+function expected(what: string, is: unknown, should: unknown): Findings {
+  const missing = is === should ? [] : [`${what}: ${String(is)}, not ${String(should)}`];
+  return { twice: [], missing };
+}
+
+const all = (findings: readonly Findings[]): Findings => ({
+  twice: findings.flatMap(({ twice }) => twice),
+  missing: findings.flatMap(({ missing }) => missing),
+});
+
+const INITIATOR = 'kills';
+
+/** A row in each database for each time that a file was run there. */
+export async function migration({ stack, databases, urls, folder }: Scene, n: number) {
+  const name = `kills-${n}`;
   const id = workflowId.fleetMigration(name);
-  const number = String(round).padStart(4, '0');
-  const folder = await scene.folder({
-    [`${number}_mark.sql`]: `create table if not exists mark (round integer);
-insert into mark values (${round});
-select pg_sleep(0.1);
+  const path = await folder({
+    [`${String(n).padStart(4, '0')}_mark.sql`]: `create table if not exists mark (play integer);
+insert into mark values (${n});
+select pg_sleep(0.3);
 `,
   });
-  await start(scene, 'fleetMigration', id, {
-    name,
-    folder,
-    targets: databases.map((database) => database.id),
-    bake_ms: 500,
-    batch: 3,
-    concurrency: 2,
-  });
+  const targets = databases.map((database) => database.id);
+  const input = { name, folder: path, targets, bake_ms: 500, batch: 3, concurrency: 2 };
   return {
     type: 'fleetMigration',
     id,
+    start: () => stack.cli.start('fleetMigration', id, { ...input, initiator: INITIATOR }),
     async judge() {
-      const { done } = await stack.cli.result<MigrationResult>(id);
-      const wrong = expectEqual(`${id}: databases done`, done, databases.length);
+      const items = await stack.cold(
+        `select count(*)::int from run_item where run_id = $1 and state = 'done'`,
+        [id],
+      );
+      const found = [counted(`${id}: items done`, items[0]?.[0], databases.length)];
       for (const database of databases) {
-        const sql = `select count(*)::int from mark where round = ${round}`;
+        const sql = `select count(*)::int from mark where play = ${n}`;
         const marks = await login(urls.get(database.id) ?? '', sql);
-        wrong.push(...expectEqual(`${id}: marks in ${database.id}`, marks, 1));
+        found.push(counted(`${id}: marks in ${database.id}`, marks, 1));
         await stack.sleep(database.id);
       }
-      await rm(folder, { recursive: true, force: true });
-      return wrong;
+      return all(found);
     },
-  };
+  } satisfies Play;
 }
 
-/** One new password that works, and the old one does not: whatever was done twice on the way. */
-export async function rotation(scene: Scene, round: number): Promise<Run> {
-  const { stack, databases, urls } = scene;
-  const name = `kills-${round}`;
+/**
+ * An add that is done twice replaces the new password of the first: then the sealed one is refused.
+ * @param scene whose `urls` have the new passwords afterwards.
+ */
+export function rotation({ stack, databases, urls }: Scene, n: number) {
+  const name = `kills-${n}`;
   const id = workflowId.keyRotation(name);
-  await start(scene, 'keyRotation', id, {
-    name,
-    targets: databases.map((database) => database.id),
-    grace_ms: 2_000,
-    batch: 3,
-    concurrency: 2,
-  });
+  const targets = databases.map((database) => database.id);
+  const input = { name, targets, grace_ms: 2_000, batch: 3, concurrency: 2 };
   return {
     type: 'keyRotation',
     id,
+    start: () => stack.cli.start('keyRotation', id, { ...input, initiator: INITIATOR }),
     async judge() {
-      const { revoked } = await stack.cli.result<RotationResult>(id);
-      const wrong = expectEqual(`${id}: databases done`, revoked, databases.length);
-      const rows = await stack.cold(
-        'select count(*)::int, count(sealed)::int from sealed_password where rotation = $1',
+      const sealed = await stack.cold(
+        'select count(*)::int from sealed_password where rotation = $1 and sealed is not null',
         [name],
       );
-      wrong.push(
-        ...expectEqual(`${id}: sealed`, rows[0]?.join(), Array(2).fill(databases.length).join()),
-      );
+      const found = [counted(`${id}: sealed`, sealed[0]?.[0], databases.length)];
       for (const database of databases) {
-        const old = urls.get(database.id) ?? '';
-        const fresh = await stack.openPassword(name, database);
-        wrong.push(
-          ...expectEqual(`${id}: old password of ${database.id}`, await login(old), 'refused'),
-          ...expectEqual(`${id}: new password of ${database.id}`, await login(fresh), 1),
+        const old = await login(urls.get(database.id) ?? '');
+        const url = await stack.openPassword(name, database);
+        const fresh = await login(url);
+        found.push(
+          expected(`${id}: old password of ${database.id}`, old, 'refused'),
+          fresh === 1
+            ? all([])
+            : { twice: [`${id}: ${database.id} ${String(fresh)}`], missing: [] },
         );
-        urls.set(database.id, fresh);
+        urls.set(database.id, url);
         await stack.sleep(database.id);
       }
-      return wrong;
+      return all(found);
     },
-  };
+  } satisfies Play;
 }
 
-/** A database is deleted; there is one proof of its purge. */
-export async function deletion(scene: Scene): Promise<Run> {
-  const { stack } = scene;
-  const { id: database } = await stack.create('kills');
+/** The one proof is that of the removal that found files; a second one would have found none. */
+export async function deletion({ stack }: Scene) {
+  const { id: database, directory } = await stack.create(INITIATOR);
   const id = workflowId.databaseDeletion(database);
   await stack.fleet.remove(database);
-  await stack.cli.run(
-    ...['workflow', 'start', '--type', 'databaseDeletion', '--task-queue', 'cold-deletion'],
-    // Dispatch may have been quicker, with a week's retention.
-    ...['--workflow-id', id, '--id-conflict-policy', 'TerminateExisting'],
-    ...['--input', JSON.stringify({ database, retention_ms: 2_000, initiator: 'kills' })],
+  // Dispatch's own run has a week's retention; it is there before it is replaced.
+  await until(
+    `dispatch starts ${id}`,
+    60_000,
+    async () => (await stack.cli.status(id)) !== undefined,
   );
+  const data = volumePaths(stack.stack.endpoints.volume).directory(directory).data;
   return {
     type: 'databaseDeletion',
     id,
+    async start() {
+      await stack.cli.run(
+        ...['workflow', 'start', '--type', 'databaseDeletion', '--task-queue', 'cold-deletion'],
+        ...['--workflow-id', id, '--id-conflict-policy', 'TerminateExisting'],
+        ...['--input', JSON.stringify({ database, retention_ms: 2_000, initiator: INITIATOR })],
+      );
+    },
     async judge() {
-      const { outcome } = await stack.cli.result<DeletionResult>(id);
+      const result = await stack.cli.result<DeletionResult>(id);
       const rows = await stack.cold(
-        'select count(*)::int, min(files)::int from purge where database_id = $1',
+        'select count(*)::int, sum(files)::int from purge where database_id = $1',
         [database],
       );
-      return [
-        ...expectEqual(`${id}: outcome`, outcome, 'purged'),
-        ...expectEqual(`${id}: proofs`, rows[0]?.[0], 1),
-        ...expectEqual(`${id}: a proof with files`, Number(rows[0]?.[1]) > 0, true),
-      ];
+      const left = await stat(data).then(
+        () => 1,
+        () => 0,
+      );
+      const answered = result.outcome === 'purged' ? result.files : 0;
+      return all([
+        expected(`${id}: outcome`, result.outcome, 'purged'),
+        counted(`${id}: proofs`, rows[0]?.[0], 1),
+        expected(`${id}: files in its proof`, rows[0]?.[1], answered),
+        expected(`${id}: a proof with files`, answered > 0, true),
+        counted(`${id}: data left`, left, 0),
+      ]);
     },
-  };
+  } satisfies Play;
 }
 
 async function warmSlots({ stack }: ColdStack): Promise<readonly number[]> {
@@ -158,8 +174,8 @@ async function warmSlots({ stack }: ColdStack): Promise<readonly number[]> {
     stack.endpoints.hosts.map(async ({ url, token }) => {
       const client = createJsonClient(token);
       try {
-        const report = await client.call<HostReport>(`${url}/v1/state`, { timeoutMs: 5_000 });
-        return report.slots.filter(({ state }) => state === 'warm' || state === 'building').length;
+        const { slots } = await client.call<HostReport>(`${url}/v1/state`, { timeoutMs: 5_000 });
+        return slots.filter(({ state }) => state === 'warm' || state === 'building').length;
       } finally {
         client.close();
       }
@@ -167,81 +183,78 @@ async function warmSlots({ stack }: ColdStack): Promise<readonly number[]> {
   );
 }
 
-/** The target rises with every round: each host has as many as that, and not one more. */
-export async function pool(scene: Scene, round: number): Promise<Run> {
-  const { stack } = scene;
-  const target = WARM + (round % 3);
-  const before = await warmSlots(stack);
+/** Of these each host has to build in a play at least. */
+const BUILDS_MIN = 2;
+
+/** Each host is to have more than any has, so that it has to build and may not build one too many. */
+export async function pool({ stack }: Scene, n: number) {
+  const target = Math.max(...(await warmSlots(stack))) + BUILDS_MIN;
   await stack.cold('update pool_target set warm_per_host = $1', [target]);
-  const id = workflowId.poolReplenishment(`kills-${round}`);
-  await stack.cli.start('poolReplenishment', id, { size: 'small' });
+  const id = workflowId.poolReplenishment(`kills-${n}`);
   return {
     type: 'poolReplenishment',
     id,
+    start: () => stack.cli.start('poolReplenishment', id, { size: 'small' }),
     async judge() {
-      await stack.cli.result<PoolResult>(id);
-      const after = await warmSlots(stack);
-      return after.flatMap((count, n) => {
-        const most = Math.max(target, before[n] ?? 0);
-        return count >= target && count <= most
-          ? []
-          : [`${id}: ${count} warm slots, not ${target} to ${most}`];
-      });
+      const counts = await warmSlots(stack);
+      return all(counts.map((count, i) => counted(`${id}: warm at host ${i + 1}`, count, target)));
     },
-  };
+  } satisfies Play;
 }
 
-/** Months that are over, with usage of a few hundred databases: rounds take one each. */
-const monthOfRound = (round: number): string =>
-  `20${String(15 + Math.floor(round / 12)).padStart(2, '0')}-${String((round % 12) + 1).padStart(2, '0')}`;
+/** Months that are over: every play has one of its own. */
+const monthOf = (n: number): string => new Date(Date.UTC(1990, n)).toISOString().slice(0, 7);
 
-const DATABASES_PER_MONTH = 200;
-const TENANTS = 20;
-const INTERVAL_MS = 20 * HOUR_MS;
+const INTERVALS = 4_000;
+const TENANTS = 80;
+const INTERVAL_MS = 3 * 3_600_000;
+const TOTAL_MS = INTERVALS * INTERVAL_MS;
 
-/** Usage as the relay would have folded it. */
-export async function seedMonth({ stack }: Scene, round: number): Promise<void> {
-  const from = monthPeriod(monthOfRound(round))?.from_ms ?? 0;
+/** A month with usage, as the relay would have folded it. */
+async function seedMonth({ stack }: Scene, n: number) {
+  const month = monthOf(n);
+  const period = monthPeriod(month);
+  if (period === undefined) throw new Error(`BUG: no month: ${month}`);
   await stack.cold(
     `insert into usage_interval (database_id, epoch, tenant, size, started_ms, stopped_ms, ended_ms)
-     select 'month-' || $1::text || '-' || n, 1, 'kills-' || n % $2::int, 'small',
-            $3::bigint + n * 1000, $3::bigint + n * 1000 + $4::bigint, $3::bigint + n * 1000 + $4::bigint
-       from generate_series(1, $5::int) n`,
-    [round, TENANTS, from, INTERVAL_MS, DATABASES_PER_MONTH],
+     select 'month-' || $1::text || '-' || i, 1, 'kills-' || i % $2::int, 'small',
+            $3::bigint + i * 1000, $3::bigint + i * 1000 + $4::bigint, $3::bigint + i * 1000 + $4::bigint
+       from generate_series(1, $5::int) i`,
+    [n, TENANTS, period.from_ms, INTERVAL_MS, INTERVALS],
   );
+  return { month, period };
 }
 
-const TOTAL_MS = DATABASES_PER_MONTH * INTERVAL_MS;
+const LEDGER_MS =
+  'select sum(ms)::bigint::text from ledger_line where hour_ms >= $1 and hour_ms < $2';
 
-export async function rollup(scene: Scene, round: number): Promise<Run> {
+export async function rollup(scene: Scene, n: number) {
   const { cli, cold } = scene.stack;
-  const period = monthPeriod(monthOfRound(round)) ?? { from_ms: 0, to_ms: 0 };
+  const { period } = await seedMonth(scene, 2 * n);
   const id = workflowId.billingRollup(new Date(period.from_ms).toISOString());
-  await start(scene, 'billingRollup', id, period);
   return {
     type: 'billingRollup',
     id,
+    start: () => cli.start('billingRollup', id, { ...period, initiator: INITIATOR }),
     async judge() {
-      await cli.result<RollupResult>(id);
-      const rows = await cold(
-        'select sum(ms)::bigint::text from ledger_line where hour_ms >= $1 and hour_ms < $2',
-        [period.from_ms, period.to_ms],
-      );
-      return expectEqual(`${id}: milliseconds in the ledger`, rows[0]?.[0], String(TOTAL_MS));
+      const rows = await cold(LEDGER_MS, [period.from_ms, period.to_ms]);
+      return counted(`${id}: milliseconds in the ledger`, rows[0]?.[0], TOTAL_MS);
     },
-  };
+  } satisfies Play;
 }
 
-export async function close(scene: Scene, round: number): Promise<Run> {
+export async function close(scene: Scene, n: number) {
   const { cli, cold } = scene.stack;
-  const month = monthOfRound(round);
+  const { month, period } = await seedMonth(scene, 2 * n + 1);
   const id = workflowId.billingClose(month);
-  await start(scene, 'billingClose', id, { month, relay_look_ms: 500 });
+  const input = { month, relay_look_ms: 500, initiator: INITIATOR };
   return {
     type: 'billingClose',
     id,
+    start: () => cli.start('billingClose', id, input),
     async judge() {
       const { outcome } = await cli.result<CloseResult>(id);
+      const ledger = await cold(LEDGER_MS, [period.from_ms, period.to_ms]);
       const rows = await cold(
         `select count(*)::int, count(*) filter (where state = 'issued')::int,
                 sum((body::json ->> 'total_ms')::bigint)::text,
@@ -249,11 +262,15 @@ export async function close(scene: Scene, round: number): Promise<Run> {
            from invoice where month = $1`,
         [month],
       );
-      const should = [TENANTS, TENANTS, TOTAL_MS, TOTAL_MS].join();
-      return [
-        ...expectEqual(`${id}: outcome`, outcome, 'done'),
-        ...expectEqual(`${id}: invoices`, rows[0]?.join(), should),
-      ];
+      const [invoices, issued, total, lines] = rows[0] ?? [];
+      return all([
+        expected(`${id}: outcome`, outcome, 'done'),
+        counted(`${id}: milliseconds in the ledger`, ledger[0]?.[0], TOTAL_MS),
+        counted(`${id}: invoices`, invoices, TENANTS),
+        counted(`${id}: issued`, issued, TENANTS),
+        counted(`${id}: milliseconds in invoices`, total, TOTAL_MS),
+        counted(`${id}: milliseconds in lines`, lines, TOTAL_MS),
+      ]);
     },
-  };
+  } satisfies Play;
 }

@@ -1,36 +1,35 @@
 /**
- * `npm run kills -- --workflows [--times N] [--seed S]`: in every round each workflow is started with
+ * `npm run kills -- --workflows [--times N] [--seed S]`: in every round all workflows are started with
  * real work, and meanwhile the Temporal server and the worker are killed at random moments; then rows
- * are counted. The last line: `workflow-kills: runs=… unfinished=0 twice=0 …`.
+ * are counted. A workflow that was over before both had been killed under it plays again in the same
+ * round. The last line: `workflow-kills: runs=… unfinished=0 twice=0 …`.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Shutdown } from '../../lib/shutdown.ts';
+import type { WorkflowType } from '../../model/cold/names.ts';
 import { delay, until, withColdStack, type ColdStack } from '../cold/stack.ts';
 import { lineOf, type Figures } from '../harness.ts';
 import type { KillsArguments } from './arguments.ts';
-import { createRandom } from './schedule.ts';
-import {
-  close,
-  deletion,
-  migration,
-  pool,
-  rollup,
-  rotation,
-  seedMonth,
-  type Run,
-  type Scene,
-} from './workflows-subjects.ts';
+import { createRandom, shuffled } from './schedule.ts';
+import * as subjects from './workflows-subjects.ts';
+import type { Play, Scene } from './workflows-subjects.ts';
 
 const DATABASES = 6;
-/** Kills come within so long of a round's start; then the round may end. */
-const KILLS_MS = 6_000;
-const KILLS_PER_ROUND = 3;
-const FINISH_MS_MAX = 120_000;
-/** This one is paused at the start, and is to be paused at the end. */
+/** From the starts to the first kill, and from that to the second: at most. */
+const FIRST_KILL_MS = 1_500;
+const SECOND_KILL_MS = 4_000;
+const VICTIMS = ['temporal', 'worker'] as const;
+/** Longer than any activity's time-out with which a dead worker is noticed. */
+const FINISH_MS_MAX = 240_000;
+const START_MS_MAX = 120_000;
+/** In one round. Chance decides when a kill falls, but not against us for ever. */
+const PLAYS_MAX = 8;
+/** Paused before the first round, and to be found so after each. */
 const PAUSED = ['pool-small', 'billing-rollup'];
 
+type Victim = (typeof VICTIMS)[number];
 type Say = (line: string) => void;
 
 export interface KillWorkflowsOptions {
@@ -40,91 +39,117 @@ export interface KillWorkflowsOptions {
   readonly say: Say;
 }
 
+interface Sum {
+  runs: number;
+  unfinished: number;
+  twice: number;
+  missing: number;
+  /** Kills that fell while a run was under way, one for each run. */
+  server_kills: number;
+  worker_kills: number;
+  /** Workflows under which not both were killed in a round. */
+  unhit: number;
+  schedules_changed: number;
+}
+
 /** A server that was killed a moment ago does not answer. */
 async function patiently<T>(work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + FINISH_MS_MAX;
+  const deadline = Date.now() + START_MS_MAX;
   for (;;) {
     try {
       return await work();
     } catch (error) {
       if (Date.now() > deadline) throw error;
-      await delay(300);
+      await delay(200);
     }
   }
 }
 
-/** The server and the worker, each at least once, at moments of their own. */
-async function killSome({ stack }: ColdStack, random: () => number, say: Say): Promise<number> {
-  const victims = ['temporal', 'worker', random() < 0.5 ? 'temporal' : 'worker'];
-  const kills = victims
-    .slice(0, KILLS_PER_ROUND)
-    .map((name) => ({ name, at: random() * KILLS_MS }))
-    .sort((a, b) => a.at - b.at);
-  let now = 0;
-  let killed = 0;
-  for (const { name, at } of kills) {
-    await delay(at - now);
-    now = at;
-    if (stack.kill(name, 'SIGKILL')) killed += 1;
-    else say(`no ${name} runs right now`);
+/** Each once, in an order and at moments of their own. @returns when. */
+async function killBoth(
+  { stack }: ColdStack,
+  random: () => number,
+): Promise<ReadonlyMap<Victim, number>> {
+  const at = new Map<Victim, number>();
+  let within = FIRST_KILL_MS;
+  for (const name of shuffled(VICTIMS, random)) {
+    await delay(random() * within);
+    within = SECOND_KILL_MS;
+    if (stack.kill(name, 'SIGKILL')) at.set(name, Date.now());
   }
-  return killed;
+  return at;
 }
 
-interface Judged {
-  readonly runs: number;
-  readonly unfinished: number;
-  readonly wrong: readonly string[];
+interface Ran {
+  readonly finished: boolean;
+  readonly hit: readonly Victim[];
 }
 
-async function judge({ cli }: ColdStack, runs: readonly Run[]): Promise<Judged> {
-  const unfinished: string[] = [];
-  const wrong: string[] = [];
-  for (const run of runs) {
-    try {
-      await until(run.id, FINISH_MS_MAX, async () => {
-        const status = await cli.status(run.id).catch(() => 'UNKNOWN');
-        return status === 'COMPLETED';
-      });
-    } catch {
-      unfinished.push(run.id);
-      continue;
-    }
-    wrong.push(...(await patiently(() => run.judge())));
+/** Waits for its end, and compares the kills with its times as the server has them. */
+async function follow(
+  { cli }: ColdStack,
+  { id }: Play,
+  kills: ReadonlyMap<Victim, number>,
+): Promise<Ran> {
+  let times = { started_ms: Infinity, closed_ms: Infinity };
+  try {
+    await until(id, FINISH_MS_MAX, async () => {
+      const run = await cli.describe(id).catch(() => undefined);
+      if (run !== undefined) times = run;
+      return run?.status === 'COMPLETED';
+    });
+  } catch {
+    return { finished: false, hit: [] };
   }
-  return {
-    runs: runs.length,
-    unfinished: unfinished.length,
-    wrong: [...unfinished.map((id) => `${id} has not finished`), ...wrong],
-  };
+  const during = (at: number): boolean => at >= times.started_ms && at <= times.closed_ms;
+  return { finished: true, hit: VICTIMS.filter((name) => during(kills.get(name) ?? NaN)) };
 }
 
-/** Billing's two follow one another: an invoice is made of what the ledger holds. */
-async function playRound(scene: Scene, round: number, random: () => number, say: Say) {
-  await seedMonth(scene, round);
+const MAKERS = {
+  // First, since its passwords are those by which the others are judged.
+  keyRotation: subjects.rotation,
+  fleetMigration: subjects.migration,
+  // Takes a warm slot, so before the pool is counted.
+  databaseDeletion: subjects.deletion,
+  poolReplenishment: subjects.pool,
+  billingRollup: subjects.rollup,
+  billingClose: subjects.close,
+} as const satisfies Record<WorkflowType, (scene: Scene, n: number) => Play | Promise<Play>>;
+
+const TYPES = Object.keys(MAKERS) as readonly WorkflowType[];
+
+/** Plays these workflows at once, under one kill of each. @returns who was killed under which. */
+async function playOnce(
+  scene: Scene,
+  types: readonly WorkflowType[],
+  n: number,
+  { random, sum, say }: { random: () => number; sum: Sum; say: Say },
+): Promise<ReadonlyMap<WorkflowType, readonly Victim[]>> {
   const { stack } = scene;
-  // Kills begin when all have been started: a start that is not accepted is no run.
-  const runs = [
-    await patiently(() => rollup(scene, round)),
-    await patiently(() => migration(scene, round)),
-    // Takes a warm slot, so before the pool is filled.
-    await patiently(() => deletion(scene)),
-    await patiently(() => pool(scene, round)),
-  ];
-  const first = await killSome(stack, random, say);
-  const judged = await judge(stack, runs);
-  const more = [
-    await patiently(() => close(scene, round)),
-    await patiently(() => rotation(scene, round)),
-  ];
-  const second = await killSome(stack, random, say);
-  const later = await judge(stack, more);
-  return {
-    runs: judged.runs + later.runs,
-    unfinished: judged.unfinished + later.unfinished,
-    wrong: [...judged.wrong, ...later.wrong],
-    kills: first + second,
-  };
+  const plays: Play[] = [];
+  for (const type of types) plays.push(await MAKERS[type](scene, n));
+  const started = Promise.all(plays.map((play) => patiently(play.start)));
+  const kills = await killBoth(stack, random);
+  await started;
+  const hits = new Map<WorkflowType, readonly Victim[]>();
+  for (const play of plays) {
+    const { finished, hit } = await follow(stack, play, kills);
+    hits.set(play.type, hit);
+    sum.runs += 1;
+    sum.server_kills += hit.includes('temporal') ? 1 : 0;
+    sum.worker_kills += hit.includes('worker') ? 1 : 0;
+    if (!finished) {
+      sum.unfinished += 1;
+      say(`${play.id} has not finished`);
+    }
+  }
+  for (const play of plays) {
+    const { twice, missing } = await play.judge();
+    for (const line of [...twice, ...missing]) say(line);
+    sum.twice += twice.length;
+    sum.missing += missing.length;
+  }
+  return hits;
 }
 
 async function makeScene(stack: ColdStack, folder: string): Promise<Scene> {
@@ -146,38 +171,47 @@ async function makeScene(stack: ColdStack, folder: string): Promise<Scene> {
   };
 }
 
+/** Every schedule, whole: what it starts and when, and whether it is paused and why. */
 async function schedulesOf({ cli }: ColdStack): Promise<string> {
   const ids = [...(await cli.schedules())].sort();
-  const states = await Promise.all(
-    ids.map(async (id) => `${id}${(await cli.isPaused(id)) ? ' paused' : ''}`),
-  );
-  return states.join(', ');
+  return JSON.stringify(await Promise.all(ids.map(async (id) => [id, await cli.schedule(id)])));
 }
 
 async function measure(
   stack: ColdStack,
   folder: string,
   { args, say }: KillWorkflowsOptions,
-): Promise<Figures> {
+): Promise<Sum> {
   const random = createRandom(args.seed);
   for (const id of PAUSED)
     await stack.cli.run('schedule', 'toggle', '-s', id, '--pause', '--reason', 'kills');
   const before = await schedulesOf(stack);
-  say(`schedules: ${before}`);
   const scene = await makeScene(stack, folder);
-  const sum = { runs: 0, unfinished: 0, twice: 0, kills: 0 };
+  const sum: Sum = {
+    ...{ runs: 0, unfinished: 0, twice: 0, missing: 0 },
+    ...{ server_kills: 0, worker_kills: 0, unhit: 0, schedules_changed: 0 },
+  };
+  let n = 0;
   for (let round = 1; round <= args.times; round++) {
-    const { runs, unfinished, wrong, kills } = await playRound(scene, round, random, say);
-    for (const line of wrong) say(line);
-    sum.runs += runs;
-    sum.unfinished += unfinished;
-    sum.twice += wrong.length - unfinished;
-    sum.kills += kills;
-    say(`round ${round}: ${runs} runs, ${kills} kills`);
+    const left = new Map(TYPES.map((type) => [type, new Set<Victim>(VICTIMS)]));
+    for (let plays = 0; plays < PLAYS_MAX && left.size > 0; plays++) {
+      const hits = await playOnce(scene, [...left.keys()], n++, { random, sum, say });
+      for (const [type, hit] of hits) {
+        for (const victim of hit) left.get(type)?.delete(victim);
+        if (left.get(type)?.size === 0) left.delete(type);
+      }
+    }
+    sum.unhit += left.size;
+    for (const id of PAUSED)
+      if (!(await patiently(() => stack.cli.isPaused(id)))) say(`${id} is not paused any more`);
+    const after = await patiently(() => schedulesOf(stack));
+    if (after !== before) {
+      sum.schedules_changed += 1;
+      say(`schedules were: ${before}\nand are: ${after}`);
+    }
+    say(`round ${round}: ${lineOf('so far', { ...sum })}`);
   }
-  const after = await patiently(() => schedulesOf(stack));
-  if (after !== before) say(`schedules now: ${after}`);
-  return { ...sum, schedules_changed: after === before ? 0 : 1 };
+  return sum;
 }
 
 export async function killWorkflows(options: KillWorkflowsOptions): Promise<void> {
@@ -193,9 +227,9 @@ export async function killWorkflows(options: KillWorkflowsOptions): Promise<void
     await running.catch(() => undefined);
     await rm(folder, { recursive: true, force: true });
   });
-  const figures = await running;
+  const figures: Figures = { ...(await running) };
   write(`${lineOf('workflow-kills', figures)}\n`);
-  const { unfinished, twice, schedules_changed } = figures;
-  const good = [unfinished, twice, schedules_changed].every((count) => count === 0);
+  const { unfinished, twice, missing, unhit, schedules_changed } = figures;
+  const good = [unfinished, twice, missing, unhit, schedules_changed].every((n) => n === 0);
   await shutdown.stop('done', good ? 0 : 1);
 }
