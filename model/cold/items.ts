@@ -9,6 +9,29 @@ export type Targets = 'all' | readonly string[];
 /** Ids in an input: a payload stays small. For more, label the databases and list them in parts. */
 export const TARGETS_MAX = 1_000;
 
+/** What every run over many databases takes, beside what it is to do. Durations in milliseconds. */
+export interface FleetRunInput {
+  /** The run's: the workflow's id has it. */
+  readonly name: string;
+  readonly targets: Targets;
+  /** Databases in a page. */
+  readonly batch?: number;
+  /** Databases at once. Default 4. */
+  readonly concurrency?: number;
+  /** More failures than this, and the run pauses itself. Default 0. */
+  readonly failures_allowed?: number;
+  /** How long a database waits that is not to be had now, at first. Default 1 s. */
+  readonly retry_ms?: number;
+  readonly initiator?: string;
+}
+
+export const FLEET_RUN_DEFAULTS = {
+  concurrency: 4,
+  failures_allowed: 0,
+  retry_ms: 1_000,
+  initiator: 'operator',
+} as const;
+
 /** One page: an activity's input beside what is to be done to each item. */
 export interface Page {
   /** `migrate:<name>`, … */
@@ -50,7 +73,7 @@ type Fields = Readonly<Record<string, unknown>>;
 export const isWhole = (value: unknown, min: number, max: number): boolean =>
   Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max;
 
-export const isTargets = (value: unknown): value is Targets =>
+const isTargets = (value: unknown): value is Targets =>
   value === 'all' ||
   (Array.isArray(value) &&
     value.length > 0 &&
@@ -68,6 +91,16 @@ export const CONCURRENCY_MAX = 64;
 export const BATCH_MAX = 500;
 /** A year, for everything that waits. */
 export const WAIT_MS_MAX = 366 * 24 * 3_600_000;
+
+/** For `firstWrong` of every plan: what `FleetRunInput` must be. */
+export const FLEET_RUN_CHECKS = {
+  name: isRunName,
+  targets: isTargets,
+  batch: (v: unknown) => isWhole(v, 1, BATCH_MAX),
+  concurrency: (v: unknown) => isWhole(v, 1, CONCURRENCY_MAX),
+  failures_allowed: (v: unknown) => isWhole(v, 0, Number.MAX_SAFE_INTEGER),
+  retry_ms: (v: unknown) => isWhole(v, 1, WAIT_MS_MAX),
+} as const;
 
 const DEFER_DOUBLINGS_MAX = 5;
 

@@ -1,38 +1,27 @@
 /** Rotation of tenants' passwords: what one is told, and what it answers. */
 import {
-  BATCH_MAX,
-  CONCURRENCY_MAX,
+  FLEET_RUN_CHECKS,
+  FLEET_RUN_DEFAULTS,
   WAIT_MS_MAX,
   firstWrong,
-  isRunName,
-  isTargets,
   isWhole,
+  type FleetRunInput,
   type Page,
-  type Targets,
 } from './items.ts';
 import { OWNER_ROLE, isTenantRole } from '../ids.ts';
 import type { OperatorState } from './operator.ts';
 
-/** Input of workflow `keyRotation`, id `rotate:<name>`. Durations in milliseconds. */
-export interface RotationInput {
-  /** The rotation's name, under which the console opens the new passwords. */
-  readonly name: string;
-  readonly targets: Targets;
+/**
+ * Input of workflow `keyRotation`, id `rotate:<name>`; under that name the console opens the new
+ * passwords. A page has 100 databases by default. Durations in milliseconds.
+ */
+export interface RotationInput extends FleetRunInput {
   /** Default `owner`. */
   readonly role?: string;
   /** How long the old passwords go on working beside the new ones. Default 7 days. */
   readonly grace_ms?: number;
-  /** Databases in a page. Default 100. */
-  readonly batch?: number;
-  /** Databases at once. Default 4. */
-  readonly concurrency?: number;
-  /** More failures than this, and the rotation pauses itself. Default 0. */
-  readonly failures_allowed?: number;
-  /** How long a database waits that is not to be had now, at first. Default 1 s. */
-  readonly retry_ms?: number;
   /** No grace: the old passwords end as soon as the new ones are sealed. Default false. */
   readonly emergency?: boolean;
-  readonly initiator?: string;
   /** Of the run that this one continues. */
   readonly carried?: RotationCarried;
 }
@@ -48,14 +37,11 @@ export interface RotationCarried {
 export type RotationStage = 'add' | 'grace' | 'revoke';
 
 export const ROTATION_DEFAULTS = {
+  ...FLEET_RUN_DEFAULTS,
   role: OWNER_ROLE,
   grace_ms: 7 * 24 * 3_600_000,
   batch: 100,
-  concurrency: 4,
-  failures_allowed: 0,
-  retry_ms: 1_000,
   emergency: false,
-  initiator: 'operator',
 } as const;
 
 export type RotationPlan = Omit<Required<RotationInput>, 'carried'>;
@@ -65,14 +51,9 @@ export const wrongRotation = (plan: RotationPlan): string | undefined =>
   firstWrong(
     { ...plan },
     {
-      name: isRunName,
-      targets: isTargets,
+      ...FLEET_RUN_CHECKS,
       role: (v) => typeof v === 'string' && isTenantRole(v),
       grace_ms: (v) => isWhole(v, 0, WAIT_MS_MAX),
-      batch: (v) => isWhole(v, 1, BATCH_MAX),
-      concurrency: (v) => isWhole(v, 1, CONCURRENCY_MAX),
-      failures_allowed: (v) => isWhole(v, 0, Number.MAX_SAFE_INTEGER),
-      retry_ms: (v) => isWhole(v, 1, WAIT_MS_MAX),
       emergency: (v) => typeof v === 'boolean',
     },
   );

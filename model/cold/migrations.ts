@@ -2,42 +2,33 @@
 import { MIGRATION_MS_MAX } from '../migration.ts';
 import {
   BATCH_MAX,
-  CONCURRENCY_MAX,
+  FLEET_RUN_CHECKS,
+  FLEET_RUN_DEFAULTS,
   WAIT_MS_MAX,
   firstWrong,
-  isRunName,
-  isTargets,
   isWhole,
+  type FleetRunInput,
   type Page,
-  type Targets,
 } from './items.ts';
 import type { OperatorState } from './operator.ts';
 
-/** Input of workflow `fleetMigration`, id `migrate:<name>`. Durations in milliseconds. */
-export interface MigrationInput {
-  readonly name: string;
+/**
+ * Input of workflow `fleetMigration`, id `migrate:<name>`. A page has 50 databases by default.
+ * Durations in milliseconds.
+ */
+export interface MigrationInput extends FleetRunInput {
   /** With files `<nnnn>_<name>.sql`, on every machine whose workers have role migrations. */
   readonly folder: string;
-  readonly targets: Targets;
   /** So many databases first; then the bake. 0 = none. Default 1. */
   readonly canary?: number;
   /** Default 10 minutes. */
   readonly bake_ms?: number;
-  /** Databases in a page. Default 50. */
-  readonly batch?: number;
-  /** Databases at once. Default 4. */
-  readonly concurrency?: number;
-  /** More failures than this, and the migration pauses itself. Default 0. */
-  readonly failures_allowed?: number;
   /** For each lock. Default 2 s. */
   readonly lock_timeout_ms?: number;
   /** For each file. Default 1 minute. */
   readonly statement_timeout_ms?: number;
-  /** How long a database waits that is not to be had now, at first. Default 1 s. */
-  readonly retry_ms?: number;
   /** Of a run that has ended: begin again what failed in it. */
   readonly retry_failed?: boolean;
-  readonly initiator?: string;
   /** Of the run that this one continues. */
   readonly carried?: MigrationCarried;
 }
@@ -50,16 +41,13 @@ export interface MigrationCarried {
 }
 
 export const MIGRATION_DEFAULTS = {
+  ...FLEET_RUN_DEFAULTS,
   canary: 1,
   bake_ms: 600_000,
   batch: 50,
-  concurrency: 4,
-  failures_allowed: 0,
   lock_timeout_ms: 2_000,
   statement_timeout_ms: 60_000,
-  retry_ms: 1_000,
   retry_failed: false,
-  initiator: 'operator',
 } as const;
 
 export type MigrationPlan = Omit<Required<MigrationInput>, 'carried'>;
@@ -69,17 +57,12 @@ export const wrongMigration = (plan: MigrationPlan): string | undefined =>
   firstWrong(
     { ...plan },
     {
-      name: isRunName,
+      ...FLEET_RUN_CHECKS,
       folder: (v) => typeof v === 'string' && v !== '',
-      targets: isTargets,
       canary: (v) => isWhole(v, 0, BATCH_MAX),
       bake_ms: (v) => isWhole(v, 0, WAIT_MS_MAX),
-      batch: (v) => isWhole(v, 1, BATCH_MAX),
-      concurrency: (v) => isWhole(v, 1, CONCURRENCY_MAX),
-      failures_allowed: (v) => isWhole(v, 0, Number.MAX_SAFE_INTEGER),
       lock_timeout_ms: (v) => isWhole(v, 1, MIGRATION_MS_MAX),
       statement_timeout_ms: (v) => isWhole(v, 1, MIGRATION_MS_MAX),
-      retry_ms: (v) => isWhole(v, 1, WAIT_MS_MAX),
     },
   );
 
