@@ -6,13 +6,15 @@ import { parseSource } from './source.ts';
 
 const NOT_OURS = new Set(['node_modules', 'dist', '.git', '.pilotlight', 'coverage']);
 const TEXT = /\.([cm]?[jt]s|json|md|sql)$/;
+/** Documents lead to them; that they are there is all that is asked. */
+const PICTURE = /\.png$/;
 
 function* pathsBelow(root: string, folder: string): Generator<string> {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     if (NOT_OURS.has(entry.name)) continue;
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
     if (entry.isDirectory()) yield* pathsBelow(root, path);
-    else if (TEXT.test(entry.name) || !entry.name.includes('.', 1)) yield path;
+    else if (TEXT.test(path) || PICTURE.test(path) || !entry.name.includes('.', 1)) yield path;
   }
 }
 
@@ -30,5 +32,7 @@ export function treeOf(texts: ReadonlyMap<string, string>): Tree {
 
 export function readTree(root: string): Tree {
   const paths = [...pathsBelow(root, '')];
-  return treeOf(new Map(paths.map((path) => [path, readFileSync(join(root, path), 'utf8')])));
+  const textOf = (path: string): string =>
+    PICTURE.test(path) ? '' : readFileSync(join(root, path), 'utf8');
+  return treeOf(new Map(paths.map((path) => [path, textOf(path)])));
 }
