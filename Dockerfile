@@ -18,6 +18,7 @@ RUN npm ci --include=dev --include=optional
 # A copy of Postgres that unprivileged users can reach and run, whatever the architecture.
 COPY tsconfig.json tsconfig.build.json ./
 COPY model model
+COPY contract contract
 COPY lib lib
 COPY db db
 COPY api api

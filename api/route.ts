@@ -27,6 +27,8 @@ export interface Route {
   /** Empty = open to all (health, metrics, contract). */
   readonly scopes: readonly Scope[];
   readonly summary: string;
+  /** A repeat by `Idempotency-Key` does nothing twice. */
+  readonly idempotent?: true;
   readonly body?: z.ZodType;
   readonly query?: z.ZodType;
   readonly handle: (context: Context, input: Input<unknown, unknown>) => Promise<Answer>;

@@ -1,26 +1,8 @@
 /** list */
-import { z } from 'zod';
-import { STATES } from '../../model/state.ts';
+import { listQuery } from '../../contract/requests.ts';
 import { databaseList } from '../../db/hot/database-list.ts';
 import { databaseAnswer } from '../database-answer.ts';
 import { ok, route } from '../route.ts';
-import { tenantName } from '../schemas.ts';
-
-const PAGE = 100;
-const PAGE_MAX = 1_000;
-
-const query = z.strictObject({
-  tenant: tenantName.optional(),
-  state: z.enum(STATES).optional(),
-  /** `key=value` */
-  label: z
-    .string()
-    .regex(/^[^=]+=/, 'must be key=value')
-    .optional(),
-  /** The last id of the page before. */
-  after: z.string().default(''),
-  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE),
-});
 
 function labelsOf(label: string | undefined): Record<string, string> | null {
   if (label === undefined) return null;
@@ -33,7 +15,7 @@ export const getDatabases = route({
   path: '/v1/databases',
   scopes: ['operator', 'cold'],
   summary: 'Databases in id order, a page at a time.',
-  query,
+  query: listQuery,
   async handle(context, input) {
     const { tenant, state, label, after, limit } = input.query;
     const rows = await databaseList(context.hot, {

@@ -1,19 +1,16 @@
 /** change */
-import { z } from 'zod';
+import { changeRequest } from '../../contract/requests.ts';
 import { databaseGet } from '../../db/hot/database-find.ts';
 import { databaseAnswer } from '../database-answer.ts';
 import { changeIdentity, type Change } from '../identity.ts';
 import { ok, route } from '../route.ts';
-import { settings } from '../schemas.ts';
-
-const body = z.strictObject(settings).partial();
 
 export const patchDatabase = route({
   method: 'patch',
   path: '/v1/databases/:id',
   scopes: ['operator', 'create'],
   summary: 'Change idle time, ignore list, allow list, TLS rule or labels.',
-  body,
+  body: changeRequest,
   async handle(context, input) {
     const id = input.params['id'] ?? '';
     await changeIdentity(context, id, () => input.body as Change, input.requestId);

@@ -1,19 +1,17 @@
 /** password and undelete: changes of the identity document alone, which wake nothing */
-import { z } from 'zod';
+import { passwordRequest } from '../../contract/requests.ts';
 import { makePassword, withPassword } from '../../lib/verifier.ts';
 import type { Identity } from '../../model/identity.ts';
 import type { PasswordAnswer } from '../../model/wire.ts';
 import { changeIdentity } from '../identity.ts';
 import { ok, route } from '../route.ts';
 
-const body = z.strictObject({ role: z.string(), phase: z.enum(['add', 'revoke']) });
-
 export const postPassword = route({
   method: 'post',
   path: '/v1/databases/:id/password',
   scopes: ['operator', 'cold'],
   summary: 'Add a new password beside the one in use, or revoke all but the newest.',
-  body,
+  body: passwordRequest,
   async handle(context, { params, body: { role, phase }, requestId }) {
     const id = params['id'] ?? '';
     const password = phase === 'add' ? makePassword() : undefined;

@@ -1,5 +1,6 @@
 /** The contract as OpenAPI 3.1, made of the routes' own schemas. */
 import { z } from 'zod';
+import { ANSWERS } from '../../contract/answers.ts';
 import { ERRORS } from '../../model/errors.ts';
 import type { Route } from '../../api/route.ts';
 
@@ -21,9 +22,11 @@ const ERROR_SCHEMA = {
   },
 };
 
-/** A schema as JSON Schema of what a caller may send; a refinement has no form there. */
-const jsonSchema = (schema: z.ZodType): Record<string, unknown> =>
-  z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+/** A schema as JSON Schema of what a caller may send, or gets; a refinement has no form there. */
+function jsonSchema(schema: z.ZodType, io: 'input' | 'output'): Record<string, unknown> {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: 'any' });
+  return rest;
+}
 
 function parametersOf(spec: Route): object[] {
   const inPath = [...spec.path.matchAll(/:(\w+)/g)].map(([, name]) => ({
@@ -32,15 +35,26 @@ function parametersOf(spec: Route): object[] {
     required: true,
     schema: { type: 'string' },
   }));
-  if (spec.query === undefined) return inPath;
-  const properties = jsonSchema(spec.query)['properties'] as Record<string, object>;
+  const inHeader = spec.idempotent
+    ? [{ name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string' } }]
+    : [];
+  if (spec.query === undefined) return [...inPath, ...inHeader];
+  const properties = jsonSchema(spec.query, 'input')['properties'] as Record<string, object>;
   const inQuery = Object.entries(properties).map(([name, schema]) => ({
     name,
     in: 'query',
     required: false,
     schema,
   }));
-  return [...inPath, ...inQuery];
+  return [...inPath, ...inHeader, ...inQuery];
+}
+
+/** @throws Error for a route without an answer in `contract/answers.ts`. */
+function answerOf({ method, path }: Route): object {
+  const answer = ANSWERS[`${method} ${path}`];
+  if (answer === undefined) throw new Error(`BUG: nobody says what ${method} ${path} answers`);
+  const type = answer instanceof z.ZodString ? 'text/plain' : 'application/json';
+  return { description: 'Done', content: { [type]: { schema: jsonSchema(answer, 'output') } } };
 }
 
 function operationOf(spec: Route): object {
@@ -51,8 +65,12 @@ function operationOf(spec: Route): object {
     parameters: parametersOf(spec),
     ...(spec.body === undefined
       ? {}
-      : { requestBody: { content: { 'application/json': { schema: jsonSchema(spec.body) } } } }),
-    responses: { '2XX': { description: 'Done' }, default: error },
+      : {
+          requestBody: {
+            content: { 'application/json': { schema: jsonSchema(spec.body, 'input') } },
+          },
+        }),
+    responses: { '2XX': answerOf(spec), default: error },
   };
 }
 

@@ -1,0 +1,130 @@
+/** What the api takes. */
+import { z } from 'zod';
+import { DEFAULT_IDLE_MS } from '../model/identity.ts';
+import { EVENTS_PER_CALL_MAX } from '../model/limits.ts';
+import {
+  address,
+  cause,
+  databaseId,
+  epoch,
+  hostId,
+  instant,
+  name,
+  settings,
+  sizeName,
+  state,
+  tenantName,
+} from './words.ts';
+
+const PAGE = 100;
+const PAGE_MAX = 1_000;
+const SLOTS_MAX = 100_000;
+
+/** POST /v1/databases */
+export const createRequest = z.strictObject({
+  tenant: tenantName,
+  size: sizeName.default('small'),
+  idle_ms: settings.idle_ms.default(DEFAULT_IDLE_MS),
+  idle_sessions: settings.idle_sessions.default('close'),
+  ignore: settings.ignore.default([]),
+  allow: settings.allow.default([]),
+  tls: settings.tls.default('optional'),
+  labels: settings.labels.default({}),
+});
+
+/** PATCH /v1/databases/{id}; `size` holds from the next start. */
+export const changeRequest = z.strictObject({ ...settings, size: sizeName }).partial();
+
+/** GET /v1/databases */
+export const listQuery = z.strictObject({
+  tenant: tenantName.optional(),
+  state: state.optional(),
+  /** `key=value` */
+  label: z
+    .string()
+    .regex(/^[^=]+=/, 'must be key=value')
+    .optional(),
+  /** The last id of the page before. */
+  after: databaseId.or(z.literal('')).default(''),
+  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE),
+});
+
+/** POST /v1/databases/{id}/start */
+export const startRequest = z
+  .strictObject({
+    cause: cause.exactOptional(),
+    /** The epoch whose address did not answer: start a newer one. */
+    stale_epoch: epoch.exactOptional(),
+    priority: z.enum(['demand', 'maintenance']).exactOptional(),
+    /** false: answer at once with the state and an estimate. */
+    wait: z.boolean().exactOptional(),
+  })
+  .default({});
+
+/** POST /v1/databases/{id}/suspend */
+export const suspendRequest = z.strictObject({ epoch, if_idle: z.boolean().exactOptional() });
+
+/** POST /v1/databases/{id}/password */
+export const passwordRequest = z.strictObject({
+  role: name,
+  phase: z.enum(['add', 'revoke']),
+});
+
+const slotReport = z.object({
+  size: sizeName,
+  slot: z.int().min(1),
+  state: z.enum(['building', 'warm', 'starting', 'running', 'stopping']),
+  directory: z.string(),
+  epoch: z.int().min(0),
+  /** Of `starting`, `running` and `stopping`. */
+  database: z.string().exactOptional(),
+  /** Of `warm`, `running` and `stopping`. */
+  address: address.exactOptional(),
+});
+
+/** POST /v1/hosts/{id}/sync: an agent's whole state, every second. What it does not name is vacant. */
+export const hostReport = z.object({
+  host: hostId,
+  /** Where the api reaches the agent. */
+  url: z.url({ protocol: /^https?$/ }),
+  boot: z.int().min(1),
+  version: z.int().min(0),
+  /** Slots per size. */
+  capacity: z.partialRecord(sizeName, z.int().min(0).max(SLOTS_MAX)),
+  slots: z.array(slotReport).max(SLOTS_MAX),
+  volume: z.object({
+    id: z.string(),
+    kind: z.enum(['shared', 'local']),
+    free_bytes: z.number(),
+    total_bytes: z.number(),
+  }),
+});
+
+/** A line of an agent's journal: (host, boot, seq) is its identity. */
+const event = z.object({
+  host: z.string(),
+  boot: z.int().min(1),
+  seq: z.int().min(1),
+  kind: z.enum([
+    'created',
+    'started',
+    'suspended',
+    'crashed',
+    'start_failed',
+    'warmed',
+    'recycled',
+    'released',
+  ]),
+  /** By the host's clock. */
+  at: instant,
+  directory: z.string(),
+  database: z.string().exactOptional(),
+  epoch: z.int().min(0),
+  size: sizeName,
+  reason: z.string().max(1_000).exactOptional(),
+});
+
+/** POST /v1/hosts/{id}/events */
+export const eventsRequest = z.object({
+  events: z.array(event).min(1).max(EVENTS_PER_CALL_MAX),
+});
