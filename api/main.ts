@@ -6,7 +6,7 @@ import { createJsonClient } from '../lib/http-client.ts';
 import { closeServer, listen } from '../lib/listen.ts';
 import { createLogger } from '../lib/log.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
-import { createTokenTable } from '../lib/tokens.ts';
+import { openTokenFile } from '../lib/token-file.ts';
 import { watchHome } from '../lib/watch-home.ts';
 import { openHot } from '../db/hot/pool.ts';
 import { createAgents } from './agents.ts';
@@ -27,7 +27,7 @@ const KEYS = [
   'PILOTLIGHT_BIND',
   'PILOTLIGHT_PORT',
   'PILOTLIGHT_HOT_URL',
-  'PILOTLIGHT_TOKENS',
+  'PILOTLIGHT_TOKENS_FILE',
   'PILOTLIGHT_AGENT_TOKEN',
   'PILOTLIGHT_FLEET_SECRET',
   'PILOTLIGHT_PROXY_ADDRESS',
@@ -62,7 +62,9 @@ runMain('api', async () => {
     proxyAddress: config.PILOTLIGHT_PROXY_ADDRESS,
   };
 
-  const app = createServer(context, createTokenTable(config.PILOTLIGHT_TOKENS));
+  const tokens = await openTokenFile(config.PILOTLIGHT_TOKENS_FILE, log);
+  shutdown.onStop('callers', tokens.stop);
+  const app = createServer(context, tokens);
   const server = createHttpServer({ noDelay: true, keepAliveTimeout: 60_000 }, app);
   await listen(server, config.PILOTLIGHT_PORT, config.PILOTLIGHT_BIND);
   shutdown.onStop('HTTP', () => closeServer(server));

@@ -1,5 +1,6 @@
 /** What an endpoint is: one file under `routes/` each, listed in `server.ts`. */
 import type { z } from 'zod';
+import type { Caller } from '../lib/tokens.ts';
 import type { Context } from './context.ts';
 
 /** Who may call what (design: callers). */
@@ -11,7 +12,7 @@ export interface Input<Body, Query> {
   readonly body: Body;
   readonly query: Query;
   readonly requestId: string;
-  readonly scope: string;
+  readonly caller: Caller;
   readonly idempotencyKey: string | undefined;
 }
 

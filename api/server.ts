@@ -4,7 +4,8 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import { AppError, ERRORS, codeOf, errorBodyOf } from '../model/errors.ts';
 import { isDatabaseId } from '../model/ids.ts';
 import { BODY_BYTES_MAX, REQUEST_BYTES_MAX } from '../model/limits.ts';
-import type { TokenTable } from '../lib/tokens.ts';
+import type { Caller, TokenTable } from '../lib/tokens.ts';
+import { databaseGet } from '../db/hot/database-find.ts';
 import type { Context } from './context.ts';
 import type { Route } from './route.ts';
 import { deleteDatabaseRoute } from './routes/delete-database.ts';
@@ -54,31 +55,44 @@ function parse(schema: Route['body'], value: unknown): unknown {
   });
 }
 
-/** Ids that can not exist are refused before anything is asked. */
-function checkParams(path: string, params: Readonly<Record<string, string>>): void {
-  if (path.startsWith('/v1/databases/:id') && !isDatabaseId(params['id'] ?? ''))
-    throw new AppError('database_not_found');
+/** Of the calls that are open to all. */
+const NOBODY: Caller = { name: '', scopes: [], sha256: [] };
+
+/** Ids that can not exist are refused before anything is asked, another tenant's as if they did not. */
+async function checkDatabase({ hot }: Context, caller: Caller, path: string, id: string) {
+  if (!path.startsWith('/v1/databases/:id')) return;
+  if (!isDatabaseId(id)) throw new AppError('database_not_found');
+  if (caller.tenants === undefined) return;
+  const { tenant } = await databaseGet(hot, id);
+  if (!caller.tenants.includes(tenant)) throw new AppError('database_not_found');
+}
+
+/** One that may stand in logs and events. */
+const REQUEST_ID = /^[\w.:-]{1,64}$/;
+
+function requestIdOf(given: string | undefined): string {
+  return given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
 }
 
 function handlerOf(context: Context, tokens: TokenTable, spec: Route): RequestHandler {
   return async (request, response) => {
     const begun = context.now();
-    const requestId = request.get('x-request-id') ?? randomUUID();
+    const requestId = requestIdOf(request.get('x-request-id'));
     response.set('x-request-id', requestId);
     response.on('finish', () => {
       const code = String(response.locals['code'] ?? 'ok');
       context.metrics.requests.observe({ route: spec.path, code }, (context.now() - begun) / 1000);
     });
-    const scope =
-      spec.scopes.length === 0 ? '' : tokens.check(request.get('authorization'), spec.scopes);
+    const open = spec.scopes.length === 0;
+    const caller = open ? NOBODY : tokens.check(request.get('authorization'), spec.scopes);
     const params = request.params as Record<string, string>;
-    checkParams(spec.path, params);
+    await checkDatabase(context, caller, spec.path, params['id'] ?? '');
     const answer = await spec.handle(context, {
       params,
       body: parse(spec.body, request.body),
       query: parse(spec.query, request.query),
       requestId,
-      scope,
+      caller,
       idempotencyKey: request.get('idempotency-key'),
     });
     response.status(answer.status);
@@ -106,8 +120,10 @@ const errorHandler =
     }
     const error = appErrorOf(thrown);
     const code = codeOf(error);
-    if (code === 'internal')
-      context.log.error({ err: error as Error, method: request.method, path: request.path }, 'BUG');
+    const { method, path } = request;
+    const facts = { code, method, path, request_id: response.get('x-request-id') };
+    if (code === 'internal') context.log.error({ err: error as Error, ...facts }, 'BUG');
+    else context.log.info({ ...facts, detail: errorBodyOf(error).detail }, 'refused');
     response.locals['code'] = code;
     if (code === 'no_capacity' || code === 'waking') response.set('retry-after', '1');
     response.status(ERRORS[code].status).json({ error: errorBodyOf(error) });

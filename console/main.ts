@@ -10,7 +10,7 @@ import { createLogger } from '../lib/log.ts';
 import { metricsRoute } from '../lib/metrics-route.ts';
 import { createRegistry } from '../lib/metrics.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
-import { createTokenTable } from '../lib/tokens.ts';
+import { fixedTokens } from '../lib/tokens.ts';
 import { watchHome } from '../lib/watch-home.ts';
 import { REQUEST_BYTES_MAX } from '../model/limits.ts';
 import { consoleRoutes } from './routes.ts';
@@ -43,7 +43,7 @@ runMain('console', async () => {
   shutdown.onStop('cold Postgres', cold.close);
   const server = createJsonServer({
     routes: consoleRoutes({ cold, sealingKey, metrics: metricsRoute(createRegistry('console')) }),
-    tokens: createTokenTable(config.PILOTLIGHT_TOKENS),
+    tokens: fixedTokens(config.PILOTLIGHT_TOKENS),
     bodyBytesMax: REQUEST_BYTES_MAX,
     log,
   });

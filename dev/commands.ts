@@ -32,6 +32,9 @@ export interface Plan {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+/** In the home: who may call the api. */
+export const CALLERS_FILE = 'callers.json';
+
 export type Environment = Readonly<Record<string, string>>;
 
 export const hostName = (index: number): string => `host-${index + 1}`;
@@ -107,7 +110,7 @@ export function apiCommand(plan: Plan): Startable {
     ...common(plan),
     PILOTLIGHT_PORT: String(plan.ports.api),
     PILOTLIGHT_HOT_URL: controlUrl(plan, 'hot', 'api'),
-    PILOTLIGHT_TOKENS: tokenHashes(plan.secrets, 'api'),
+    PILOTLIGHT_TOKENS_FILE: plan.home.file(CALLERS_FILE),
     PILOTLIGHT_AGENT_TOKEN: plan.secrets.agent_token_api,
     PILOTLIGHT_FLEET_SECRET: plan.secrets.fleet,
     PILOTLIGHT_PROXY_ADDRESS: `${plan.bind}:${plan.ports.proxy}`,

@@ -8,7 +8,7 @@ import { replaceFile } from '../lib/files.ts';
 import { runMain } from '../lib/shutdown.ts';
 import { CONTROL_SUPERUSER } from '../host/control.ts';
 import { provideSealingKey } from './sealing-key.ts';
-import { loadSecrets, tokenHashes, type Secrets } from './secrets.ts';
+import { loadSecrets, tokenHashes, writeCallers, type Secrets } from './secrets.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -34,7 +34,6 @@ function filesOf(secrets: Secrets, publicKey: string): Readonly<Record<string, V
     api: {
       ...fleet,
       PILOTLIGHT_HOT_URL: pg('pilotlight_api', secrets.hot_api_password, 'hot'),
-      PILOTLIGHT_TOKENS: tokenHashes(secrets, 'api'),
       PILOTLIGHT_AGENT_TOKEN: secrets.agent_token_api,
     },
     host: {
@@ -65,6 +64,8 @@ runMain('compose', async () => {
     const lines = Object.entries(variables).map(([key, value]) => `${key}=${value}\n`);
     await replaceFile(join(folder, `${name}.env`), lines.join(''), 0o600);
   }
+  // A folder of its own: a mounted file would stay the old one when it is replaced.
+  await writeCallers(join(folder, 'callers/callers.json'), secrets);
   await replaceFile(
     join(folder, 'operator.header'),
     `authorization: Bearer ${secrets.api_token_operator}\n`,

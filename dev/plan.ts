@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process';
 import { isRoot, resolvePostgres } from '../host/prepare.ts';
 import { readManagementConfig } from '../lib/config-management.ts';
 import { ConfigError } from '../lib/config-error.ts';
-import type { Plan } from './commands.ts';
+import { CALLERS_FILE, type Plan } from './commands.ts';
 import type { Home } from './home.ts';
 import { HOSTS_MAX, portsFrom } from './ports.ts';
 import { provideSealingKey } from './sealing-key.ts';
-import { loadSecrets } from './secrets.ts';
+import { loadSecrets, writeCallers } from './secrets.ts';
 
 /** The embedded stack is for one machine, so nothing of it listens to others. */
 export const BIND = '127.0.0.1';
@@ -91,6 +91,7 @@ export async function makePlan(home: Home, options: StackOptions): Promise<Plan>
     provideSealingKey(keyFile),
     resolvePostgres(home.state),
   ]);
+  await writeCallers(home.file(CALLERS_FILE), secrets);
   const { settings, serviceUser } = sharedSettings();
   return {
     home,

@@ -1,10 +1,12 @@
 /** The fleet's secrets: made once per home, kept in a file that only its owner reads. */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { ConfigError } from '../lib/config-error.ts';
 import { isMissing } from '../lib/errno.ts';
 import { replaceFile } from '../lib/files.ts';
-import { hashToken } from '../lib/tokens.ts';
+import { parseCallers } from '../lib/token-file.ts';
+import { hashToken, type Caller } from '../lib/tokens.ts';
 
 /** Who calls the api, each with a token of its own. */
 const API_SCOPES = ['proxy', 'host', 'operator', 'create', 'cold'] as const;
@@ -60,7 +62,31 @@ export async function loadSecrets(path: string): Promise<Secrets> {
   return secrets;
 }
 
-const SCOPES = { api: API_SCOPES, agent: AGENT_SCOPES, console: CONSOLE_SCOPES } as const;
+/**
+ * Writes the callers of the api into a file (PILOTLIGHT_TOKENS_FILE). Others that somebody has put
+ * there stay, and so does a second token of one of ours.
+ */
+export async function writeCallers(path: string, secrets: Secrets): Promise<void> {
+  let found: readonly Caller[] = [];
+  try {
+    found = parseCallers(await readFile(path, 'utf8'));
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
+  const ours = API_SCOPES.map((scope): Caller => {
+    const hash = hashToken(secrets[`api_token_${scope}`]);
+    const more = found.find(({ name }) => name === scope)?.sha256 ?? [];
+    const sha256 = [hash, ...more.filter((other) => other !== hash)].slice(0, 2);
+    return { name: scope, scopes: [scope], sha256 };
+  });
+  const others = found.filter(({ name }) => !ours.some((caller) => caller.name === name));
+  const text = `${JSON.stringify({ callers: [...ours, ...others] }, undefined, 2)}\n`;
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  // Hashes of tokens that nobody can guess: the api may run as another user.
+  await replaceFile(path, text, 0o644);
+}
+
+const SCOPES = { agent: AGENT_SCOPES, console: CONSOLE_SCOPES } as const;
 
 /** What a server learns of its callers: `scope=<SHA-256 of the token>,…` (PILOTLIGHT_TOKENS). */
 export function tokenHashes(secrets: Secrets, server: keyof typeof SCOPES): string {

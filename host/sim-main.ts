@@ -7,7 +7,7 @@ import { createJsonClient } from '../lib/http-client.ts';
 import { closeServer, listen } from '../lib/listen.ts';
 import { createLogger } from '../lib/log.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
-import { createTokenTable } from '../lib/tokens.ts';
+import { fixedTokens } from '../lib/tokens.ts';
 import { watchHome } from '../lib/watch-home.ts';
 import { createSimHost } from './sim.ts';
 import { createSimVolume } from './sim-volume.ts';
@@ -29,7 +29,7 @@ runMain('simulated hosts', async () => {
   const log = createLogger('host', config.PILOTLIGHT_LOG_LEVEL).child({ simulated: true });
   const shutdown = installShutdown(log);
   const client = createJsonClient(config.PILOTLIGHT_API_TOKEN);
-  const tokens = createTokenTable(config.PILOTLIGHT_TOKENS);
+  const tokens = fixedTokens(config.PILOTLIGHT_TOKENS);
   const volume = createSimVolume();
   // Nothing here is durable, so that the clock has to say that this start is later than the last.
   const firstBoot = Math.floor(Date.now() / 1000);

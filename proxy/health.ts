@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client';
 import { createJsonServer } from '../lib/http-server.ts';
 import type { Logger } from '../lib/log.ts';
 import { metricsRoute } from '../lib/metrics-route.ts';
-import { createTokenTable } from '../lib/tokens.ts';
+import { fixedTokens } from '../lib/tokens.ts';
 import { AppError } from '../model/errors.ts';
 
 export interface HealthOptions {
@@ -24,7 +24,7 @@ export function createHealthServer(options: HealthOptions): Server {
       { method: 'GET', path: '/readyz', scope: null, handle: readyz },
       metricsRoute(options.registry),
     ],
-    tokens: createTokenTable({}),
+    tokens: fixedTokens({}),
     bodyBytesMax: 0,
     log: options.log,
   });

@@ -11,7 +11,7 @@ import { closeServer, listen } from '../lib/listen.ts';
 import { createLogger } from '../lib/log.ts';
 import { createRegistry } from '../lib/metrics.ts';
 import { installShutdown, runMain, type Shutdown } from '../lib/shutdown.ts';
-import { createTokenTable } from '../lib/tokens.ts';
+import { fixedTokens } from '../lib/tokens.ts';
 import { watchHome } from '../lib/watch-home.ts';
 import { REQUEST_BYTES_MAX } from '../model/limits.ts';
 import { ROLES, type Role } from '../model/cold/names.ts';
@@ -64,7 +64,7 @@ async function start(
   registerWorkerGauges(health, registry);
   const server = createJsonServer({
     routes: healthRoutes(health, registry),
-    tokens: createTokenTable({}),
+    tokens: fixedTokens({}),
     bodyBytesMax: REQUEST_BYTES_MAX,
     log,
   });

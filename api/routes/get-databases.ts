@@ -10,17 +10,23 @@ function labelsOf(label: string | undefined): Record<string, string> | null {
   return { [label.slice(0, at)]: label.slice(at + 1) };
 }
 
+/** The tenants to list: those that the caller may see, or one of them. */
+function seen(mine: readonly string[] | undefined, wanted: string | undefined) {
+  if (wanted === undefined) return mine ?? null;
+  return mine === undefined || mine.includes(wanted) ? [wanted] : [];
+}
+
 export const getDatabases = route({
   method: 'get',
   path: '/v1/databases',
-  scopes: ['operator', 'cold'],
+  scopes: ['operator', 'cold', 'create'],
   summary: 'Databases in id order, a page at a time.',
   query: listQuery,
   async handle(context, input) {
     const { tenant, state, label, after, limit } = input.query;
     const rows = await databaseList(context.hot, {
       after,
-      tenant: tenant ?? null,
+      tenants: seen(input.caller.tenants, tenant),
       state: state ?? null,
       labels: labelsOf(label),
       limit,

@@ -1,4 +1,5 @@
 /** create */
+import { AppError } from '../../model/errors.ts';
 import { createRequest } from '../../contract/requests.ts';
 import { createDatabase } from '../create.ts';
 import { route } from '../route.ts';
@@ -11,6 +12,9 @@ export const postDatabases = route({
   body: createRequest,
   idempotent: true,
   async handle(context, input) {
+    const { tenants } = input.caller;
+    if (tenants?.includes(input.body.tenant) === false)
+      throw new AppError('forbidden', { detail: 'not this tenant' });
     const created = await createDatabase(context, {
       spec: input.body,
       key: input.idempotencyKey,

@@ -9,7 +9,7 @@ import { ok, route } from '../route.ts';
 export const postPassword = route({
   method: 'post',
   path: '/v1/databases/:id/password',
-  scopes: ['operator', 'cold'],
+  scopes: ['operator', 'cold', 'create'],
   summary: 'Add a new password beside the one in use, or revoke all but the newest.',
   body: passwordRequest,
   async handle(context, { params, body: { role, phase }, requestId }) {

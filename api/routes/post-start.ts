@@ -13,7 +13,7 @@ export const postStart = route({
       database: input.params['id'] ?? '',
       request: input.body,
       requestId: input.requestId,
-      force: input.scope === 'operator',
+      force: input.caller.scopes.includes('operator'),
     });
     context.metrics.starts.inc({ cold_start: answer.cold_start });
     return { status: answer.state === 'running' ? 200 : 202, body: answer };

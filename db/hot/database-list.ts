@@ -8,7 +8,7 @@ const statement = {
 select ${DATABASE_COLUMNS}
   from database d left join assignment a on a.database_id = d.id
  where d.id > $1
-   and ($2::text is null or d.tenant = $2)
+   and ($2::text[] is null or d.tenant = any($2))
    and ($3::text is null or d.state = $3)
    and ($4::jsonb is null or d.identity -> 'labels' @> $4)
  order by d.id
@@ -17,7 +17,8 @@ select ${DATABASE_COLUMNS}
 
 export interface ListFilter {
   readonly after: string;
-  readonly tenant: string | null;
+  /** null: all */
+  readonly tenants: readonly string[] | null;
   readonly state: string | null;
   readonly labels: Readonly<Record<string, string>> | null;
   readonly limit: number;
@@ -26,7 +27,7 @@ export interface ListFilter {
 export async function databaseList(hot: Hot, filter: ListFilter): Promise<DatabaseRow[]> {
   return hot.quick<DatabaseRow>(statement, [
     filter.after,
-    filter.tenant,
+    filter.tenants,
     filter.state,
     filter.labels === null ? null : JSON.stringify(filter.labels),
     filter.limit,

@@ -99,6 +99,7 @@ function translated(made: Made, service: string, text: string): string {
   const paths: readonly (readonly [string, string])[] = [
     ['/var/lib/pilotlight/volume', join(folder, 'volume')],
     ['/run/pilotlight', join(folder, 'run')],
+    ['/run/callers', join(folder, '.compose/callers')],
     ['/run/secrets/sealing_key', join(folder, '.compose/sealing-key.pem')],
     ['/opt/postgres', pg.folder],
   ];

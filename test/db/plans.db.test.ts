@@ -70,7 +70,7 @@ async function all(): Promise<void> {
   await databaseHeld(hot, id, 7, HOST, 5);
   await databaseStartAgain(hot, id, null, 30_000);
   await databaseFind(hot, id);
-  const filter = { after: '', tenant: null, state: null, labels: null, limit: 10 };
+  const filter = { after: '', tenants: null, state: null, labels: null, limit: 10 };
   await databaseList(hot, filter);
   await databaseIdentity(hot, { ...identityOf(id), directory: DIRECTORY, version: 2 });
   await databaseCreateUndo(hot, id);

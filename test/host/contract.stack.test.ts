@@ -12,7 +12,7 @@ import { freePort } from '../../lib/free-port.ts';
 import { createJsonClient, type CallOptions } from '../../lib/http-client.ts';
 import { listen } from '../../lib/listen.ts';
 import { createLogger } from '../../lib/log.ts';
-import { createTokenTable, hashToken } from '../../lib/tokens.ts';
+import { fixedTokens, hashToken } from '../../lib/tokens.ts';
 import { AppError } from '../../model/errors.ts';
 import type { AgentEvent, HostReport } from '../../model/wire.ts';
 import {
@@ -40,7 +40,7 @@ beforeAll(async () => {
   url = `http://127.0.0.1:${port}`;
   sim = createSimHost({ host: 'host-1', url, capacity: { small: 8 }, volume: createSimVolume() });
   const log = createLogger('test', 'silent');
-  const tokens = createTokenTable({ operator: hashToken(TOKEN) });
+  const tokens = fixedTokens({ operator: hashToken(TOKEN) });
   ({ server, stop } = await sim.serve({ apiUrls: ['http://127.0.0.1:1'], client, tokens, log }));
   await listen(server, port, '127.0.0.1');
 });

@@ -17,7 +17,7 @@ function createApi() {
     syncs: [] as { at: number; report: HostReport }[],
   };
   const server = createJsonServer({
-    tokens: { check: () => 'host' },
+    tokens: { check: () => ({ name: 'host', scopes: ['host'], sha256: [] }) },
     bodyBytesMax: 4_000_000,
     log: createLogger('test', 'silent'),
     routes: [

@@ -7,7 +7,7 @@ import { closeServer, listen } from '../../lib/listen.ts';
 import { createLogger } from '../../lib/log.ts';
 import { createRegistry } from '../../lib/metrics.ts';
 import { metricsRoute } from '../../lib/metrics-route.ts';
-import { createTokenTable, hashToken } from '../../lib/tokens.ts';
+import { fixedTokens, hashToken } from '../../lib/tokens.ts';
 import { ConfigError } from '../../lib/config-error.ts';
 import { AppError, errorBodyOf, type ErrorCode } from '../../model/errors.ts';
 import { freePort } from '../../lib/free-port.ts';
@@ -60,7 +60,7 @@ async function serve(given: Server): Promise<string> {
 beforeAll(async () => {
   server = createJsonServer({
     routes: ROUTES,
-    tokens: createTokenTable({ api: hashToken('of the api'), other: hashToken('of another') }),
+    tokens: fixedTokens({ api: hashToken('of the api'), other: hashToken('of another') }),
     bodyBytesMax: BODY_BYTES_MAX,
     log: createLogger('test', 'silent'),
   });

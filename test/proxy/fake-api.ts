@@ -6,7 +6,7 @@ import type { Server } from 'node:http';
 import { createJsonServer, type HttpRequest, type HttpRoute } from '../../lib/http-server.ts';
 import { listen } from '../../lib/listen.ts';
 import { createLogger } from '../../lib/log.ts';
-import { createTokenTable, hashToken } from '../../lib/tokens.ts';
+import { fixedTokens, hashToken } from '../../lib/tokens.ts';
 import { AppError } from '../../model/errors.ts';
 import type {
   AccessAnswer,
@@ -82,7 +82,7 @@ export async function startFakeApi(): Promise<FakeApi> {
   };
   const make = (): Server =>
     createJsonServer({
-      tokens: createTokenTable({ proxy: hashToken(FAKE_TOKEN) }),
+      tokens: fixedTokens({ proxy: hashToken(FAKE_TOKEN) }),
       bodyBytesMax: 4096,
       log: createLogger('fake-api', 'error'),
       routes: routesOf(asked),
