@@ -9,7 +9,7 @@ import { databaseIdentity } from '../db/hot/database-identity.ts';
 import type { Parts } from './context.ts';
 
 /** Fields of the document that a caller may change. */
-export type Change = Partial<Omit<Identity, 'id' | 'tenant' | 'size' | 'directory' | 'version'>>;
+export type Change = Partial<Omit<Identity, 'id' | 'tenant' | 'directory' | 'version'>>;
 /** Made of the document as it is now, once more if somebody came between. */
 export type Changing = (current: Identity) => Change | Promise<Change>;
 

@@ -19,6 +19,7 @@ import { patchDatabase } from './routes/patch-database.ts';
 import { postDatabases } from './routes/post-databases.ts';
 import { postEvents } from './routes/post-events.ts';
 import { postPassword, postUndelete } from './routes/post-identity.ts';
+import { postRestart } from './routes/post-restart.ts';
 import { postStart } from './routes/post-start.ts';
 import { postSuspend } from './routes/post-suspend.ts';
 import { postSync } from './routes/post-sync.ts';
@@ -33,6 +34,7 @@ export const ROUTES: readonly Route[] = [
   postUndelete,
   postStart,
   postSuspend,
+  postRestart,
   getRoute,
   getAccess,
   postSync,

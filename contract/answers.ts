@@ -39,6 +39,12 @@ export const startAnswer = z.discriminatedUnion('state', [
   }),
 ]);
 
+/** A database that sleeps is not woken: its next start is a fresh one anyway. */
+const restartAnswer = z.discriminatedUnion('state', [
+  ...startAnswer.options,
+  z.strictObject({ state: z.literal('suspended'), epoch: z.int() }),
+]);
+
 /** `not_current`: another epoch, or none, was current when it was looked at; nothing was done. */
 export const suspendAnswer = z.strictObject({
   outcome: z.enum(['suspended', 'busy', 'not_current']),
@@ -61,7 +67,7 @@ export const accessAnswer = z.strictObject({
   idle_ms: settings.idle_ms,
 });
 
-/** `password` of `add`: it is here and nowhere else. */
+/** `password` of `replace` and `add`: it is here and nowhere else. */
 export const passwordAnswer = z.strictObject({
   id: databaseId,
   role: z.string(),
@@ -119,6 +125,7 @@ export const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   'post /v1/databases/:id/password': passwordAnswer,
   'post /v1/databases/:id/start': startAnswer,
   'post /v1/databases/:id/suspend': suspendAnswer,
+  'post /v1/databases/:id/restart': restartAnswer,
   'get /v1/databases/:id/route': routeAnswer,
   'get /v1/databases/:id/access': accessAnswer,
   'post /v1/hosts/:id/sync': syncAnswer,

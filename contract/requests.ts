@@ -1,6 +1,7 @@
 /** What the api takes. */
 import { z } from 'zod';
 import { DEFAULT_IDLE_MS } from '../model/identity.ts';
+import { OWNER_ROLE } from '../model/ids.ts';
 import { EVENTS_PER_CALL_MAX } from '../model/limits.ts';
 import {
   address,
@@ -65,10 +66,13 @@ export const startRequest = z
 export const suspendRequest = z.strictObject({ epoch, if_idle: z.boolean().exactOptional() });
 
 /** POST /v1/databases/{id}/password */
-export const passwordRequest = z.strictObject({
-  role: name,
-  phase: z.enum(['add', 'revoke']),
-});
+export const passwordRequest = z
+  .strictObject({
+    role: name.default(OWNER_ROLE),
+    /** A new one in the place of all, a new one beside the oldest, or none but the newest. */
+    phase: z.enum(['replace', 'add', 'revoke']).default('replace'),
+  })
+  .default({ role: OWNER_ROLE, phase: 'replace' });
 
 const slotReport = z.object({
   size: sizeName,

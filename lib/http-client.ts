@@ -11,6 +11,7 @@ export interface CallOptions {
   readonly body?: unknown;
   readonly timeoutMs: number;
   readonly requestId?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
 
@@ -60,6 +61,7 @@ export function createJsonClient(token: string): JsonClient {
         agent,
         method: options.method ?? (payload === undefined ? 'GET' : 'POST'),
         headers: {
+          ...options.headers,
           authorization: `Bearer ${token}`,
           ...(options.requestId === undefined ? {} : { 'x-request-id': options.requestId }),
           ...(payload === undefined

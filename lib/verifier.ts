@@ -74,12 +74,14 @@ export const makePassword = (): string => randomBytes(18).toString('base64url');
  * Roles of an identity document with a new password for one of them, beside its oldest: with the same
  * salt and iterations, so that one exchange serves both. What is no SCRAM verifier goes.
  * @param password undefined: of the role's only the newest stays.
+ * @param alone in the place of all instead, with the same salt still: a proxy may have begun by it.
  * @throws AppError `bad_request` if there is no such role.
  */
 export async function withPassword(
   roles: Identity['roles'],
   role: string,
   password: string | undefined,
+  alone = false,
 ): Promise<Pick<Identity, 'roles'>> {
   const known = Object.hasOwn(roles, role) ? roles[role]?.verifiers : undefined;
   if (known === undefined) throw new AppError('bad_request', { detail: 'no such role' });
@@ -91,6 +93,6 @@ export async function withPassword(
     iterations: SCRAM_ITERATIONS,
   };
   const added = await makeVerifier(password, like.salt, like.iterations);
-  const verifiers = 'storedKey' in like ? [oldest, added] : [added];
+  const verifiers = 'storedKey' in like && !alone ? [oldest, added] : [added];
   return { roles: { ...roles, [role]: { verifiers } } };
 }

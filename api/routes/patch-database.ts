@@ -9,7 +9,8 @@ export const patchDatabase = route({
   method: 'patch',
   path: '/v1/databases/:id',
   scopes: ['operator', 'create'],
-  summary: 'Change idle time, ignore list, allow list, TLS rule or labels.',
+  summary:
+    'Change idle time, ignore list, allow list, TLS rule, labels; the size from the next start.',
   body: changeRequest,
   async handle(context, input) {
     const id = input.params['id'] ?? '';

@@ -9,13 +9,14 @@ import { ok, route } from '../route.ts';
 export const postPassword = route({
   method: 'post',
   path: '/v1/databases/:id/password',
-  scopes: ['operator', 'cold', 'create'],
-  summary: 'Add a new password beside the one in use, or revoke all but the newest.',
+  scopes: ['operator', 'cold'],
+  summary: 'A new password in the place of all or beside the oldest; or revoke all but the newest.',
   body: passwordRequest,
   async handle(context, { params, body: { role, phase }, requestId }) {
     const id = params['id'] ?? '';
-    const password = phase === 'add' ? makePassword() : undefined;
-    const changing = ({ roles }: Identity) => withPassword(roles, role, password);
+    const password = phase === 'revoke' ? undefined : makePassword();
+    const changing = ({ roles }: Identity) =>
+      withPassword(roles, role, password, phase === 'replace');
     await changeIdentity(context, id, changing, requestId);
     return ok({ id, role, password } satisfies PasswordAnswer);
   },

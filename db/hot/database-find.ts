@@ -8,7 +8,7 @@ import type { Hot } from './pool.ts';
 export const DATABASE_COLUMNS = `
 d.id, d.tenant, d.size, d.state, d.epoch, d.directory, d.last_host, d.failures, d.broken_reason,
 d.retry_at, d.identity, d.identity_version, d.created_at, d.deleted_at,
-a.host_id as host, a.slot, a.epoch as assigned_epoch, a.socket, a.port`;
+a.host_id as host, a.size as assigned_size, a.slot, a.epoch as assigned_epoch, a.socket, a.port`;
 
 const statement = {
   name: 'database-find',
@@ -34,6 +34,8 @@ export interface DatabaseRow {
   readonly created_at: Date;
   readonly deleted_at: Date | null;
   readonly host: string | null;
+  /** Of the slot: the database's own is that of its next start. */
+  readonly assigned_size: SizeName | null;
   readonly slot: number | null;
   readonly assigned_epoch: number | null;
   readonly socket: string | null;

@@ -11,7 +11,7 @@ const statement = {
   text: `
 with d as (
   update database d
-     set identity = $2::jsonb, identity_version = $3, deleted_at = $4,
+     set identity = $2::jsonb, identity_version = $3, deleted_at = $4, size = $5,
          state = case when $4::timestamptz is not null then 'deleting'
                       when d.state = 'deleting' then 'suspended' else d.state end
     from database o
@@ -39,7 +39,7 @@ export async function databaseIdentity(
   hot: Hot,
   identity: Identity,
 ): Promise<{ readonly host: string; readonly epoch: number } | undefined> {
-  const { id, version, deleted_at } = identity;
-  const values = [id, JSON.stringify(identity), version, deleted_at];
+  const { id, version, deleted_at, size } = identity;
+  const values = [id, JSON.stringify(identity), version, deleted_at, size];
   return (await hot.durable<{ host: string; epoch: number }>(statement, values))[0];
 }

@@ -1,18 +1,34 @@
-/** Databases in id order, a page at a time from a key, never by offset. */
+/**
+ * Databases in id order, a page at a time from a key, never by offset. Those of some tenants are read
+ * from each tenant's own part of the index, so that a page never costs a walk over the others'.
+ */
 import { DATABASE_COLUMNS, type DatabaseRow } from './database-find.ts';
 import type { Hot } from './pool.ts';
 
-const statement = {
+const wanted = `
+     and ($2::text is null or d.state = $2)
+     and ($3::jsonb is null or d.identity -> 'labels' @> $3)
+   order by d.id
+   limit $4`;
+
+const ofAll = {
   name: 'database-list',
   text: `
 select ${DATABASE_COLUMNS}
-  from database d left join assignment a on a.database_id = d.id
- where d.id > $1
-   and ($2::text[] is null or d.tenant = any($2))
-   and ($3::text is null or d.state = $3)
-   and ($4::jsonb is null or d.identity -> 'labels' @> $4)
- order by d.id
- limit $5`,
+  from (select d.* from database d where d.id > $1 ${wanted}) d
+  left join assignment a on a.database_id = d.id
+ order by d.id`,
+};
+
+const ofTenants = {
+  name: 'database-list-of-tenants',
+  text: `
+select ${DATABASE_COLUMNS}
+  from (select d.* from unnest($5::text[]) t(name) cross join lateral (
+          select d.* from database d where d.tenant = t.name and d.id > $1 ${wanted}) d
+         order by d.id limit $4) d
+  left join assignment a on a.database_id = d.id
+ order by d.id`,
 };
 
 export interface ListFilter {
@@ -25,11 +41,8 @@ export interface ListFilter {
 }
 
 export async function databaseList(hot: Hot, filter: ListFilter): Promise<DatabaseRow[]> {
-  return hot.quick<DatabaseRow>(statement, [
-    filter.after,
-    filter.tenants,
-    filter.state,
-    filter.labels === null ? null : JSON.stringify(filter.labels),
-    filter.limit,
-  ]);
+  const { after, tenants, state, labels, limit } = filter;
+  const values = [after, state, labels === null ? null : JSON.stringify(labels), limit];
+  if (tenants === null) return hot.quick<DatabaseRow>(ofAll, values);
+  return hot.quick<DatabaseRow>(ofTenants, [...values, tenants]);
 }

@@ -1,7 +1,7 @@
 /**
  * A newer epoch on the same host: its address was found dead (`stale`), or a wake came while it was
  * being suspended. The agent serialises per database, so that the attach waits for a stop in
- * progress, and the slot stays with the database.
+ * progress, and the slot stays with the database: of its old size, if that has been changed since.
  */
 import type { StartClaim } from './database-start.ts';
 import type { Hot } from './pool.ts';
@@ -21,9 +21,9 @@ with e as (
          deadline = now() + $3 * interval '1 millisecond'
     from e
    where a.database_id = e.id
-  returning a.database_id, a.host_id, a.slot
+  returning a.database_id, a.host_id, a.size, a.slot
 )
-select e.tenant, e.epoch, e.size, a.host_id as host, a.slot, false as evicts
+select e.tenant, e.epoch, coalesce(a.size, e.size) as size, a.host_id as host, a.slot, false as evicts
   from e left join a on a.database_id = e.id`,
 };
 

@@ -72,6 +72,7 @@ async function all(): Promise<void> {
   await databaseFind(hot, id);
   const filter = { after: '', tenants: null, state: null, labels: null, limit: 10 };
   await databaseList(hot, filter);
+  await databaseList(hot, { ...filter, tenants: ['t1'] });
   await databaseIdentity(hot, { ...identityOf(id), directory: DIRECTORY, version: 2 });
   await databaseCreateUndo(hot, id);
   await assignmentSweep(hot, '');

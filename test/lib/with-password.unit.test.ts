@@ -43,6 +43,15 @@ describe('a password', () => {
     expect(await withPassword(revoked.roles, 'owner', undefined)).toEqual(revoked);
   });
 
+  test('takes the place of all if that is wanted, and keeps their salt', async () => {
+    const verifiers = [
+      await makeVerifier('old', SALT, 5000),
+      await makeVerifier('new', SALT, 5000),
+    ];
+    const { roles } = await withPassword({ owner: { verifiers } }, 'owner', 'one', true);
+    expect(verifiersOf(roles)).toEqual([await makeVerifier('one', SALT, 5000)]);
+  });
+
   test('of a role that there is not is refused', async () => {
     for (const role of ['other', 'toString'])
       await expect(withPassword({ owner: { verifiers: [] } }, role, 'x')).rejects.toMatchObject({
