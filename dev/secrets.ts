@@ -5,7 +5,6 @@ import { dirname } from 'node:path';
 import { ConfigError } from '../lib/config-error.ts';
 import { isMissing } from '../lib/errno.ts';
 import { replaceFile } from '../lib/files.ts';
-import { parseCallers } from '../lib/token-file.ts';
 import { hashToken, type Caller } from '../lib/tokens.ts';
 
 /** Who calls the api, each with a token of its own. */
@@ -69,7 +68,7 @@ export async function loadSecrets(path: string): Promise<Secrets> {
 export async function writeCallers(path: string, secrets: Secrets): Promise<void> {
   let found: readonly Caller[] = [];
   try {
-    found = parseCallers(await readFile(path, 'utf8'));
+    found = (JSON.parse(await readFile(path, 'utf8')) as { callers: Caller[] }).callers;
   } catch (error) {
     if (!isMissing(error)) throw error;
   }

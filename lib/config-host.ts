@@ -1,5 +1,6 @@
 /** Settings that only a host agent knows. */
-import { integer, key, KEYS, oneOf, pairs, text } from './config.ts';
+import { pairs, SERVICE_KEYS } from './config-services.ts';
+import { integer, key, oneOf, text } from './config.ts';
 
 /** `name=whole number,…` */
 function counts(value: string, name: string): Readonly<Record<string, number>> {
@@ -10,7 +11,7 @@ function counts(value: string, name: string): Readonly<Record<string, number>> {
 }
 
 export const HOST_KEYS = {
-  ...KEYS,
+  ...SERVICE_KEYS,
   PILOTLIGHT_HOST_ID: key({ parse: text, help: "this host's id, a DNS label" }),
   PILOTLIGHT_HOST_URL: key({ parse: text, help: 'where the api reaches this agent' }),
   PILOTLIGHT_VOLUME: key({ parse: text, help: 'folder of the volume' }),

@@ -2,7 +2,8 @@
 import { API_KEYS } from './config-api.ts';
 import { HOST_KEYS } from './config-host.ts';
 import { PROXY_KEYS } from './config-proxy.ts';
-import { integer, key, oneOf, pairs, readKeys, text, type Config } from './config.ts';
+import { pairs } from './config-services.ts';
+import { integer, key, oneOf, readKeys, text, type Config } from './config.ts';
 
 const MANAGEMENT_KEYS = {
   PILOTLIGHT_HOME: key({ parse: text, fallback: '.pilotlight', help: 'state folder of npm start' }),

@@ -1,8 +1,9 @@
 /** Settings that only the proxy knows. */
-import { integer, key, KEYS } from './config.ts';
+import { SERVICE_KEYS } from './config-services.ts';
+import { integer, key } from './config.ts';
 
 export const PROXY_KEYS = {
-  ...KEYS,
+  ...SERVICE_KEYS,
   PILOTLIGHT_HOLD_MS: key({
     parse: integer(100, 600_000),
     fallback: 10_000,

@@ -1,6 +1,6 @@
 /**
  * The one reader of the environment. Every key is declared once, with its type, default and meaning:
- * here if several processes know it, else in the `config-*.ts` beside this file that the process
+ * here if the api and others know it, else in the `config-*.ts` beside this file that the process
  * loads. A main asks for the keys it needs and gets a frozen object. Secrets are taken out of the
  * environment when they are read, so that no child process and no crash dump inherits them.
  */
@@ -33,24 +33,6 @@ export function oneOf<const T extends string>(...choices: readonly T[]) {
   };
 }
 
-/** A comma-separated list. */
-const list = (value: string): readonly string[] =>
-  value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
-
-/** `name=value,name=value` */
-export function pairs(value: string, name: string): Readonly<Record<string, string>> {
-  const out: Record<string, string> = {};
-  for (const item of list(value)) {
-    const at = item.indexOf('=');
-    if (at < 1) throw new ConfigError(`${name} must be name=value,name=value, not "${value}"`);
-    out[item.slice(0, at)] = item.slice(at + 1);
-  }
-  return out;
-}
-
 const port = integer(1, 65_535);
 
 export const key = <const T>(spec: Key<T>): Key<T> => spec;
@@ -68,30 +50,13 @@ export const KEYS = {
   }),
   PILOTLIGHT_BIND: key({ parse: text, fallback: '127.0.0.1', help: 'address to listen on' }),
   PILOTLIGHT_PORT: key({ parse: port, help: 'port to listen on' }),
-  PILOTLIGHT_METRICS_PORT: key({
-    parse: integer(0, 65_535),
-    fallback: 0,
-    help: 'port of /livez, /readyz and /metrics where the main port does not speak HTTP',
-  }),
-  PILOTLIGHT_API_URLS: key({ parse: list, help: 'base addresses of the api instances' }),
-  PILOTLIGHT_API_TOKEN: key({ parse: text, secret: true, help: 'bearer token for the api' }),
   PILOTLIGHT_AGENT_TOKEN: key({ parse: text, secret: true, help: 'bearer token for host agents' }),
-  PILOTLIGHT_TOKENS: key({
-    parse: pairs,
-    secret: true,
-    help: 'callers of this service: scope=SHA-256 of the token in hex, comma-separated',
-  }),
   PILOTLIGHT_FLEET_SECRET: key({
     parse: text,
     secret: true,
     help: 'secret that every api and proxy of the fleet shares (mock salts)',
   }),
   PILOTLIGHT_HOT_URL: key({ parse: text, secret: true, help: 'hot Postgres' }),
-  PILOTLIGHT_PROXY_USER: key({
-    parse: text,
-    fallback: 'daemon',
-    help: 'unix user of the proxy where it starts as root',
-  }),
 } as const;
 
 type Keys = Readonly<Record<string, Key<unknown>>>;

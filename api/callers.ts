@@ -3,43 +3,45 @@
  * restart. What can not be read or is wrong changes nothing, and is told.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { ConfigError } from './config-error.ts';
-import type { Logger } from './log.ts';
-import { createTokenTable, type Caller, type TokenTable } from './tokens.ts';
+import { z } from 'zod';
+import { tenantName } from '../contract/words.ts';
+import { ConfigError } from '../lib/config-error.ts';
+import type { Logger } from '../lib/log.ts';
+import { createTokenTable, type Caller, type TokenTable } from '../lib/tokens.ts';
+import { SCOPES } from './route.ts';
 
 const LOOK_MS = 1_000;
 /** An old token and the one that takes its place. */
 const TOKENS_MAX = 2;
 
-const areStrings = (value: unknown): value is string[] =>
-  Array.isArray(value) && value.every((one) => typeof one === 'string');
-
-function isCaller(value: unknown): value is Caller {
-  const { name, scopes, tenants, sha256 } = Object(value) as Record<string, unknown>;
-  if (typeof name !== 'string' || !areStrings(scopes) || !areStrings(sha256)) return false;
-  if (tenants !== undefined && !areStrings(tenants)) return false;
-  return sha256.length <= TOKENS_MAX && sha256.every((hash) => /^[0-9a-f]{64}$/.test(hash));
-}
+const file = z.object({
+  callers: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1),
+        scopes: z.array(z.enum(SCOPES)),
+        tenants: z.array(tenantName).exactOptional(),
+        sha256: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(TOKENS_MAX),
+      }),
+    )
+    .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'a name twice'),
+});
 
 /**
  * Reads `{ "callers": [{ "name", "scopes", "tenants"?, "sha256": [] }] }`.
- * @throws ConfigError that says which caller is wrong, and shows nothing of it.
+ * @throws ConfigError that says what is wrong where, and shows no value.
  */
 export function parseCallers(text: string): readonly Caller[] {
-  let callers: unknown;
+  let value: unknown;
   try {
-    ({ callers } = JSON.parse(text) as { callers?: unknown });
+    value = JSON.parse(text);
   } catch (error) {
     throw new ConfigError('the file of callers is not JSON', { cause: error });
   }
-  if (!Array.isArray(callers)) throw new ConfigError('the file of callers has no list "callers"');
-  const names = new Set<string>();
-  for (const [i, caller] of callers.entries()) {
-    if (!isCaller(caller)) throw new ConfigError(`caller ${i + 1} in the file of callers is wrong`);
-    if (names.has(caller.name)) throw new ConfigError(`two callers have the name ${caller.name}`);
-    names.add(caller.name);
-  }
-  return callers as Caller[];
+  const { data, error } = file.safeParse(value);
+  if (data !== undefined) return data.callers;
+  const [issue] = error.issues;
+  throw new ConfigError(`the file of callers: ${issue?.path.join('.')}: ${issue?.message}`);
 }
 
 export interface TokenFile extends TokenTable {
