@@ -1,9 +1,12 @@
-/** What the parts of the api are handed: made once by `main.ts`. Types only. */
+/** What the parts of the api are handed, made once by `main.ts`, and what an endpoint is. Types only. */
+import type { z } from 'zod';
 import type { Logger } from '../lib/log.ts';
+import type { Caller } from '../lib/tokens.ts';
 import type { Hot } from '../db/hot/pool.ts';
 import type { Agents } from './agents.ts';
 import type { Fleet } from './fleet.ts';
 import type { Metrics } from './metrics.ts';
+import type { Scope } from './route.ts';
 import type { Starter } from './start.ts';
 
 /** What most verbs need. */
@@ -25,4 +28,42 @@ export interface Context extends Parts {
   readonly fleetSecret: string;
   /** host:port of the proxy. */
   readonly proxyAddress: string;
+}
+
+export interface Input<Body, Query> {
+  readonly params: Readonly<Record<string, string>>;
+  readonly body: Body;
+  readonly query: Query;
+  readonly requestId: string;
+  readonly caller: Caller;
+  readonly idempotencyKey: string | undefined;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export interface Route {
+  readonly method: 'get' | 'post' | 'patch' | 'delete';
+  /** In Express' form: `/v1/databases/:id/start`. */
+  readonly path: string;
+  /** Empty = open to all (health, metrics, contract). */
+  readonly scopes: readonly Scope[];
+  readonly summary: string;
+  /** A repeat by `Idempotency-Key` does nothing twice. */
+  readonly idempotent?: true;
+  readonly body?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly handle: (context: Context, input: Input<unknown, unknown>) => Promise<Answer>;
+}
+
+/** A route before its input is tied to its schemas. */
+export interface RouteSpec<B extends z.ZodType, Q extends z.ZodType> extends Omit<
+  Route,
+  'body' | 'query' | 'handle'
+> {
+  readonly body?: B;
+  readonly query?: Q;
+  readonly handle: (context: Context, input: Input<z.output<B>, z.output<Q>>) => Promise<Answer>;
 }

@@ -1,6 +1,6 @@
 /** A database as operators and customers see it: never its verifiers. */
 import type { DatabaseAnswer } from '../model/wire.ts';
-import type { DatabaseRow } from '../db/hot/database-find.ts';
+import type { DatabaseRow } from '../db/hot/rows.ts';
 
 export function databaseAnswer(row: DatabaseRow): DatabaseAnswer {
   const { idle_ms, idle_sessions, ignore, allow, tls, labels } = row.identity;

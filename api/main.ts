@@ -6,7 +6,6 @@ import { createJsonClient } from '../lib/http-client.ts';
 import { closeServer, listen } from '../lib/listen.ts';
 import { createLogger } from '../lib/log.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
-import { watchHome } from '../lib/watch-home.ts';
 import { openHot } from '../db/hot/pool.ts';
 import { createAgents } from './agents.ts';
 import { openTokenFile } from './callers.ts';
@@ -32,7 +31,6 @@ const KEYS = [
   'PILOTLIGHT_FLEET_SECRET',
   'PILOTLIGHT_PROXY_ADDRESS',
   'PILOTLIGHT_LOG_LEVEL',
-  'PILOTLIGHT_WATCH',
 ] as const;
 
 runMain('api', async () => {
@@ -69,9 +67,5 @@ runMain('api', async () => {
   await listen(server, config.PILOTLIGHT_PORT, config.PILOTLIGHT_BIND);
   shutdown.onStop('HTTP', () => closeServer(server));
   shutdown.onStop('sweep', startSweep(context));
-  shutdown.onStop(
-    'watch',
-    watchHome(config.PILOTLIGHT_WATCH, () => void shutdown.stop('no home')).stop,
-  );
   log.info({ port: config.PILOTLIGHT_PORT }, 'listening');
 });

@@ -10,7 +10,7 @@ import { createLogger } from '../lib/log.ts';
 import { metricsRoute } from '../lib/metrics-route.ts';
 import { createRegistry } from '../lib/metrics.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
-import { fixedTokens } from '../lib/tokens.ts';
+import { fixedTokens } from '../lib/fixed-tokens.ts';
 import { watchHome } from '../lib/watch-home.ts';
 import { REQUEST_BYTES_MAX } from '../model/limits.ts';
 import { consoleRoutes } from './routes.ts';

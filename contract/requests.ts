@@ -1,8 +1,7 @@
 /** What the api takes. */
 import { z } from 'zod';
-import { DEFAULT_IDLE_MS } from '../model/identity.ts';
+import { DEFAULT_IDLE_MS, EVENTS_PER_CALL_MAX } from '../model/limits.ts';
 import { OWNER_ROLE } from '../model/ids.ts';
-import { EVENTS_PER_CALL_MAX } from '../model/limits.ts';
 import {
   address,
   cause,
@@ -126,6 +125,9 @@ const event = z.object({
   epoch: z.int().min(0),
   size: sizeName,
   reason: z.string().max(1_000).exactOptional(),
+  /** Of what somebody asked for. */
+  cause: cause.exactOptional(),
+  request_id: name.exactOptional(),
 });
 
 /** POST /v1/hosts/{id}/events */

@@ -1,7 +1,7 @@
 /** What several calls share. zod is the one source of types, checks and docs/openapi.json. */
 import { z } from 'zod';
 import { isDatabaseId, isHostId, isTenantName } from '../model/ids.ts';
-import { IDLE_MS_MAX } from '../model/identity.ts';
+import { IDLE_MS_MAX } from '../model/limits.ts';
 import { SIZES, type SizeName } from '../model/sizes.ts';
 import { STATES } from '../model/state.ts';
 

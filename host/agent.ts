@@ -31,6 +31,7 @@ import { createSupervision } from './supervise.ts';
 import { startSync } from './sync.ts';
 import { createTemplates } from './template.ts';
 import { createVerbs } from './verbs.ts';
+import { createVisits } from './visits.ts';
 import { openVolume, type Space } from './volume.ts';
 
 export interface AgentOptions {
@@ -133,6 +134,7 @@ async function makeContext(options: AgentOptions): Promise<AgentContext> {
     holdings,
     incarnations,
     guests: createGuests(),
+    visits: createVisits(volume, log),
     log,
     ending: { now: false },
     hostLock: lock,

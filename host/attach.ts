@@ -67,10 +67,12 @@ async function startIn(
     };
     const version = slots.update(running);
     supervision.watch(incarnation);
-    note(context, 'started', running);
+    note(context, 'started', running, undefined, request);
+    // Who is woken for has been let in by a proxy.
+    if (request.cause?.role !== undefined) void context.visits.mark(request.database);
     return answerOf(running, version);
   } catch (error) {
-    if (minted) note(context, 'start_failed', slot, codeOf(error));
+    if (minted) note(context, 'start_failed', slot, codeOf(error), request);
     throw error;
   }
 }

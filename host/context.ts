@@ -1,6 +1,6 @@
 /** What the agent's verbs work with. Put together once, in agent.ts. */
 import { AppError } from '../model/errors.ts';
-import type { Address, Incarnation as IncarnationAnswer } from '../model/wire.ts';
+import type { Address, Asked, Incarnation as IncarnationAnswer } from '../model/wire.ts';
 import type { Version } from '../model/version.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Directories } from './directories.ts';
@@ -14,6 +14,7 @@ import type { Journal, NewEvent } from './journal.ts';
 import { SOCKET_PORT } from './postgres.ts';
 import type { Queues } from './queues.ts';
 import type { Slot, Slots } from './slots.ts';
+import type { Visits } from './visits.ts';
 import type { Volume } from './volume.ts';
 
 export interface AgentContext {
@@ -30,6 +31,7 @@ export interface AgentContext {
   readonly holdings: Holdings;
   readonly incarnations: Incarnations;
   readonly guests: Guests;
+  readonly visits: Visits;
   readonly log: Logger;
   /** Kept here for as long as the agent lives. */
   readonly hostLock: HeldLock;
@@ -70,6 +72,7 @@ export function note(
   kind: NewEvent['kind'],
   slot: Pick<Slot, 'directory' | 'database' | 'epoch' | 'size'>,
   reason?: string,
+  asked: Asked = {},
 ): void {
   context.journal.append({
     kind,
@@ -78,5 +81,7 @@ export function note(
     size: slot.size,
     ...(slot.database === undefined ? {} : { database: slot.database }),
     ...(reason === undefined ? {} : { reason }),
+    ...(asked.cause === undefined ? {} : { cause: asked.cause }),
+    ...(asked.request_id === undefined ? {} : { request_id: asked.request_id }),
   });
 }

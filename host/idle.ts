@@ -64,6 +64,7 @@ async function trySuspend(idling: Idling, slot: Slot, incarnation: Incarnation):
   const { baseline } = watchOf(idling, incarnation);
   const { verdict, seen } = await findIdle(context, incarnation, identity, baseline);
   if (verdict === 'idle') {
+    if (seen !== undefined) await context.visits.saw(slot.database ?? '', incarnation, seen.look);
     await endRun(context, slot, 'idle');
     return;
   }
@@ -108,6 +109,7 @@ async function tickOne(
   if (identity === undefined) return;
   if (identity.deleted_at !== null)
     return inQueue(idling, slot, incarnation, (current) => endRun(context, current, 'deleted'));
+  if (connections > 0) void context.visits.mark(identity.id);
   const now = performance.now();
   forgetGuests(idling, incarnation);
   const watch = seeConnections(watchOf(idling, incarnation), identity, connections, now);

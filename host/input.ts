@@ -9,6 +9,7 @@ import { isSizeName, type SizeName } from '../model/sizes.ts';
 import type {
   AgentSuspendRequest,
   ApplyRequest,
+  Asked,
   AttachRequest,
   CreateRequest,
   SlotRef,
@@ -61,9 +62,19 @@ export function warmRequestOf(body: unknown): WarmRequest {
   return fields['slot'] === undefined ? { size } : { size, slot: count(fields, 'slot', SLOT_MAX) };
 }
 
+/** Facts for events, as the api says them: what is no cause is left out. */
+function askedOf({ cause, request_id: id }: Fields): Asked {
+  const texts = Object.entries(cause ?? {}).filter(([, text]) => typeof text === 'string');
+  return {
+    ...(texts.length === 0 ? {} : { cause: Object.fromEntries(texts) }),
+    ...(typeof id === 'string' ? { request_id: id } : {}),
+  };
+}
+
 export function attachRequestOf(body: unknown): AttachRequest {
   const fields = fieldsOf(body);
   return {
+    ...askedOf(fields),
     ...slotRefOf(body),
     database: databaseOf(fields['database']),
     epoch: count(fields, 'epoch', EPOCH_MAX),
@@ -75,6 +86,7 @@ export function suspendRequestOf(body: unknown): AgentSuspendRequest {
   const ifIdle = fields['if_idle'];
   if (typeof ifIdle !== 'boolean') throw bad('if_idle');
   return {
+    ...askedOf(fields),
     database: databaseOf(fields['database']),
     epoch: count(fields, 'epoch', EPOCH_MAX),
     if_idle: ifIdle,
@@ -121,7 +133,9 @@ export function createRequestOf(body: unknown): CreateRequest {
   const source = fields['source'];
   if (source !== 'warm' && source !== 'clone') throw bad('source');
   return {
-    ...slotRefOf(body),
+    ...askedOf(fields),
+    size: sizeOf(fields),
+    ...(fields['slot'] === undefined ? {} : { slot: count(fields, 'slot', SLOT_MAX) }),
     database,
     source,
     identity: newIdentityOf(fields['identity'], database),

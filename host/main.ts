@@ -9,7 +9,7 @@ import { createJsonServer } from '../lib/http-server.ts';
 import { closeServer, listen } from '../lib/listen.ts';
 import { createLogger } from '../lib/log.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
-import { fixedTokens } from '../lib/tokens.ts';
+import { fixedTokens } from '../lib/fixed-tokens.ts';
 import { watchHome } from '../lib/watch-home.ts';
 import { BODY_BYTES_MAX } from '../model/limits.ts';
 import { createAgent, type Agent } from './agent.ts';

@@ -98,14 +98,20 @@ function identityRoutes(verbs: AgentVerbs): readonly HttpRoute[] {
   ];
 }
 
+/** The body, with the id of the request for the events that follow from it. */
+const withId = ({ body, requestId }: HttpRequest): unknown =>
+  typeof body === 'object' && body !== null && requestId !== undefined
+    ? { ...body, request_id: requestId }
+    : body;
+
 export function createRoutes(options: RoutesOptions): readonly HttpRoute[] {
   const { verbs } = options;
   const post = (verb: string, work: (request: HttpRequest) => Promise<unknown>): HttpRoute =>
     verbRoute(options, 'POST', verb, `/v1/${verb}`, work);
   return [
-    post('attach', ({ body }) => verbs.attach(attachRequestOf(body))),
-    post('create', ({ body }) => verbs.create(createRequestOf(body))),
-    post('suspend', ({ body }) => verbs.suspend(suspendRequestOf(body))),
+    post('attach', (asked) => verbs.attach(attachRequestOf(withId(asked)))),
+    post('create', (asked) => verbs.create(createRequestOf(withId(asked)))),
+    post('suspend', (asked) => verbs.suspend(suspendRequestOf(withId(asked)))),
     post('warm', ({ body }) => verbs.warm(warmRequestOf(body))),
     post('recycle', ({ body }) => verbs.recycle(slotRefOf(body))),
     post('apply', ({ body }) => verbs.apply(applyRequestOf(body))),

@@ -7,7 +7,7 @@ import { createJsonClient } from '../lib/http-client.ts';
 import { closeServer, listen } from '../lib/listen.ts';
 import { createLogger } from '../lib/log.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
-import { fixedTokens } from '../lib/tokens.ts';
+import { fixedTokens } from '../lib/fixed-tokens.ts';
 import { watchHome } from '../lib/watch-home.ts';
 import { createSimHost } from './sim.ts';
 import { createSimVolume } from './sim-volume.ts';

@@ -1,5 +1,6 @@
 /** The contract, carried out by a simulated agent: each verb decides as the real one of its name. */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { AppError } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
 import type {
@@ -149,12 +150,17 @@ async function recycle(agent: SimAgent, ref: SlotRef): Promise<WarmAnswer> {
 }
 
 async function blankFor(agent: SimAgent, request: CreateRequest): Promise<Slot> {
-  const { size, slot: number, database } = request;
+  const { size, database } = request;
   if (request.source === 'clone') {
+    const number = request.slot ?? agent.slots.vacant(size);
+    if (number === undefined) throw new AppError('no_capacity');
     const ref = { size, slot: number };
     return buildIn(agent, { ...ref, state: 'building', directory: '', epoch: 0, database });
   }
-  const found = agent.slots.get(request);
+  const { slot } = request;
+  const blank = agent.slots.all().find((one) => one.state === 'warm' && one.size === size);
+  if (slot === undefined && blank === undefined) throw new AppError('no_capacity');
+  const found = slot === undefined ? blank : agent.slots.get({ size, slot });
   if (found?.state !== 'warm' || processOf(agent, found) === undefined)
     throw new AppError('slot_taken');
   const taken: Slot = { ...found, state: 'starting', database };
@@ -167,7 +173,8 @@ function settleExisting(agent: SimAgent, request: CreateRequest): Incarnation | 
   const identity = agent.volume.identity(request.database);
   if (identity === undefined) return undefined;
   const slot = agent.slots.byDatabase(request.database);
-  const same = identity.tenant === request.identity.tenant;
+  const { tenant, roles } = request.identity;
+  const same = identity.tenant === tenant && isDeepStrictEqual(identity.roles, roles);
   if (same && slot !== undefined && processOf(agent, slot) !== undefined)
     return answerOf(agent, slot);
   const data = { version: identity.version };

@@ -78,6 +78,8 @@ async function clearEnded(
   await incarnations.bury(incarnation);
   const reason = context.heartbeat.isFenced() ? 'fenced' : undefined;
   note(context, inOrder ? 'suspended' : 'crashed', slot, inOrder ? 'stopped from outside' : reason);
+  // What its statistics knew of logins is lost.
+  if (!inOrder && slot.database !== undefined) await context.visits.mark(slot.database);
   // Of a blank directory nothing is worth keeping.
   if (slot.database === undefined) await discard(context, slot.directory);
   const wanted = !inOrder && slot.database !== undefined && slot.state === 'running';

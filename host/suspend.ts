@@ -2,7 +2,7 @@
 import { AppError } from '../model/errors.ts';
 import { POSTGRES_STOP_MS_MAX } from '../model/limits.ts';
 import type { Version } from '../model/version.ts';
-import type { AgentSuspendAnswer, AgentSuspendRequest } from '../model/wire.ts';
+import type { AgentSuspendAnswer, AgentSuspendRequest, Asked } from '../model/wire.ts';
 import { note, type AgentContext } from './context.ts';
 import { judge, type IdlePolicy, type IdleWatch, type Verdict } from './idle-rule.ts';
 import { closeDoor, openDoor, type Incarnation } from './incarnation.ts';
@@ -67,6 +67,7 @@ export async function endRun(
   slot: Slot,
   reason: string,
   graceMs = POSTGRES_STOP_MS_MAX,
+  asked: Asked = {},
 ): Promise<Version> {
   const { incarnation } = slot;
   if (incarnation === undefined) throw new Error('BUG: nothing runs in this slot');
@@ -74,8 +75,12 @@ export async function endRun(
   incarnation.ending = true;
   // It may be closed already, or Postgres may have taken its socket away itself.
   await closeDoor(incarnation).catch(() => undefined);
+  if (slot.database !== undefined)
+    await context.visits.settle(slot.database, incarnation, async () => {
+      return (await lookInside(incarnation, CLOSED_PORT, [])).look;
+    });
   await context.incarnations.stop(incarnation, graceMs);
-  note(context, 'suspended', slot, reason);
+  note(context, 'suspended', slot, reason, asked);
   return context.slots.vacate(slot);
 }
 
@@ -97,9 +102,11 @@ export function suspend(
     if (request.if_idle) {
       const identity = await identities.read(request.database);
       if (identity === undefined) throw new AppError('database_not_found');
-      const { verdict } = await findIdle(context, incarnation, identity, undefined);
+      const { verdict, seen } = await findIdle(context, incarnation, identity, undefined);
       if (verdict !== 'idle') return { ...slots.version(), outcome: 'busy' };
+      if (seen !== undefined) await context.visits.saw(request.database, incarnation, seen.look);
     }
-    return { ...(await endRun(context, slot, 'asked')), outcome: 'suspended' };
+    const version = await endRun(context, slot, 'asked', POSTGRES_STOP_MS_MAX, request);
+    return { ...version, outcome: 'suspended' };
   });
 }

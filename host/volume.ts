@@ -31,6 +31,8 @@ export interface DatabasePaths {
   readonly lock: string;
   /** What a purge removed. */
   readonly proof: string;
+  /** Is there from the first login on. */
+  readonly visited: string;
 }
 
 export interface HostPaths {
@@ -140,6 +142,7 @@ export function volumePaths(root: string): Omit<Volume, 'id' | 'kind' | 'space'>
         document: join(folder, 'identity.json'),
         lock: join(folder, 'identity.lock'),
         proof: join(folder, 'purged.json'),
+        visited: join(folder, 'visited'),
       };
     },
   };

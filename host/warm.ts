@@ -1,4 +1,5 @@
 /** warm, recycle, and create: blank databases in slots, and how one becomes a tenant's. */
+import { isDeepStrictEqual } from 'node:util';
 import { AppError, codeOf } from '../model/errors.ts';
 import type {
   CreateRequest,
@@ -104,9 +105,26 @@ async function bind(
     incarnation: blank.incarnation,
   };
   const version = slots.update(running);
-  note(context, 'created', running);
-  note(context, 'started', running);
+  note(context, 'created', running, undefined, request);
+  note(context, 'started', running, undefined, request);
   return answerOf(running, version);
+}
+
+/**
+ * The warm slot that a create names; without one, any.
+ * @throws AppError `no_capacity` without any; `unavailable` where a key's claim, the folder of the
+ * document, would hold on this host alone.
+ */
+function warmOf({ slots, volume }: AgentContext, request: CreateRequest): Slot | undefined {
+  const { size, slot, identity } = request;
+  if (slot !== undefined) return slots.get({ size, slot });
+  if (volume.kind === 'local' && identity.request !== undefined)
+    throw new AppError('unavailable', {
+      detail: 'the index is away, and this volume is of one host',
+    });
+  const blank = slots.all().find((one) => one.state === 'warm' && one.size === size);
+  if (blank === undefined) throw new AppError('no_capacity');
+  return blank;
 }
 
 /** A blank slot for a create: the warm one that it names, or one built from the template. */
@@ -116,15 +134,17 @@ async function blankFor(
   request: CreateRequest,
 ): Promise<Slot> {
   const { slots } = context;
-  const { size, slot, database } = request;
+  const { size, database } = request;
   if (request.source === 'warm') {
-    const found = slots.get(request);
+    const found = warmOf(context, request);
     if (found?.state !== 'warm' || found.incarnation?.process.isAlive() !== true)
       throw new AppError('slot_taken');
     const taken: Slot = { ...found, state: 'starting', database };
     slots.update(taken);
     return taken;
   }
+  const slot = request.slot ?? slots.vacant(size);
+  if (slot === undefined) throw new AppError('no_capacity');
   const taken: Slot = { size, slot, state: 'building', directory: '', epoch: 0, database };
   slots.occupy(taken);
   try {
@@ -146,7 +166,9 @@ async function settleExisting(
   const identity = await context.identities.read(request.database);
   if (identity === undefined) return undefined;
   const slot = context.slots.byDatabase(request.database);
-  const same = identity.tenant === request.identity.tenant;
+  // Of another create, by the same key, the password would be another one.
+  const { tenant, roles } = request.identity;
+  const same = identity.tenant === tenant && isDeepStrictEqual(identity.roles, roles);
   if (same && slot?.incarnation?.process.isAlive() === true)
     return answerOf(slot, context.slots.version());
   throw new AppError('identity_conflict', {

@@ -22,6 +22,11 @@ export function pairs(value: string, name: string): Readonly<Record<string, stri
 
 export const SERVICE_KEYS = {
   ...KEYS,
+  PILOTLIGHT_WATCH: key({
+    parse: text,
+    fallback: '',
+    help: 'a file of the home; when it is gone, the process ends',
+  }),
   PILOTLIGHT_METRICS_PORT: key({
     parse: integer(0, 65_535),
     fallback: 0,

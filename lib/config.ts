@@ -43,11 +43,6 @@ export const KEYS = {
     fallback: 'info',
     help: 'lowest level that is logged',
   }),
-  PILOTLIGHT_WATCH: key({
-    parse: text,
-    fallback: '',
-    help: 'a file of the home; when it is gone, the process ends',
-  }),
   PILOTLIGHT_BIND: key({ parse: text, fallback: '127.0.0.1', help: 'address to listen on' }),
   PILOTLIGHT_PORT: key({ parse: port, help: 'port to listen on' }),
   PILOTLIGHT_AGENT_TOKEN: key({ parse: text, secret: true, help: 'bearer token for host agents' }),

@@ -44,13 +44,3 @@ export function createTokenTable(callers: () => readonly Caller[]): TokenTable {
     },
   };
 }
-
-/** @param hashes scope → SHA-256 of its token in hex (PILOTLIGHT_TOKENS). */
-export function fixedTokens(hashes: Readonly<Record<string, string>>): TokenTable {
-  const callers = Object.entries(hashes).map(([name, hash]) => ({
-    name,
-    scopes: [name],
-    sha256: [hash],
-  }));
-  return createTokenTable(() => callers);
-}

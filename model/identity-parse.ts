@@ -1,6 +1,7 @@
 /** Checks an identity document that came from a file or a request, field by field. */
 import { isDatabaseId, isDirectoryId, isTenantName } from './ids.ts';
-import { IDLE_MS_MAX, type Identity } from './identity.ts';
+import type { Identity } from './identity.ts';
+import { IDLE_MS_MAX } from './limits.ts';
 import { isSizeName } from './sizes.ts';
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -15,7 +16,7 @@ const isRoles = (value: unknown): boolean =>
   isRecord(value) &&
   Object.values(value).every((role) => isRecord(role) && isStrings(role['verifiers']));
 
-const CHECKS: Readonly<Record<keyof Identity, (value: unknown) => boolean>> = {
+const CHECKS: Readonly<Record<keyof Required<Identity>, (value: unknown) => boolean>> = {
   id: (v) => isString(v) && isDatabaseId(v),
   tenant: (v) => isString(v) && isTenantName(v),
   size: isSizeName,
@@ -29,6 +30,7 @@ const CHECKS: Readonly<Record<keyof Identity, (value: unknown) => boolean>> = {
   tls: (v) => v === 'optional' || v === 'required',
   limits: (v) => isRecord(v) && Object.values(v).every((n) => typeof n === 'number'),
   labels: (v) => isRecord(v) && Object.values(v).every(isString),
+  request: (v) => v === undefined || isString(v),
   created_at: isString,
   deleted_at: (v) => v === null || isString(v),
 };

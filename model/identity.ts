@@ -31,6 +31,8 @@ export interface Identity {
   readonly tls: 'optional' | 'required';
   readonly limits: Readonly<Record<string, number>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** SHA-256 of the create's request in hex, where it had a key: a repeat must ask for the same. */
+  readonly request?: string;
   /** ISO 8601 instants. */
   readonly created_at: string;
   readonly deleted_at: string | null;
@@ -38,7 +40,3 @@ export interface Identity {
 
 /** What a create hands to an agent: the agent knows the directory, and version 1 is the first. */
 export type NewIdentity = Omit<Identity, 'directory' | 'version'>;
-
-export const DEFAULT_IDLE_MS = 5 * 60 * 1000;
-/** A week: longer means "never", and timers of Node end at 2^31 ms. */
-export const IDLE_MS_MAX = 7 * 24 * 3600 * 1000;

@@ -67,3 +67,8 @@ export const EVENTS_PER_CALL_MAX = 500;
 export const JOURNAL_KEEP_MS = 48 * 3600 * 1000;
 /** Rows of the hot event table; beyond, nothing is acknowledged. */
 export const HOT_EVENTS_MAX = 1_000_000;
+
+/** The idle time of a database whose create names none. */
+export const DEFAULT_IDLE_MS = 5 * 60 * 1000;
+/** A week: longer means "never", and timers of Node end at 2^31 ms. */
+export const IDLE_MS_MAX = 7 * 24 * 3600 * 1000;

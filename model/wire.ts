@@ -21,15 +21,24 @@ export interface SlotRef {
 
 /* ---- host agent: what it answers ------------------------------------------------------------- */
 
+/** Why an agent is asked, and by which request: for its events. */
+export interface Asked {
+  readonly cause?: Cause;
+  readonly request_id?: string;
+}
+
 /** POST /v1/create: makes a database in this slot, of its warm directory or of a clone. */
-export interface CreateRequest extends SlotRef {
+export interface CreateRequest extends Asked {
+  readonly size: SizeName;
+  /** Without one the agent takes any of its warm ones: the index is away. */
+  readonly slot?: number;
   readonly database: string;
   readonly source: 'warm' | 'clone';
   readonly identity: NewIdentity;
 }
 
 /** POST /v1/attach: starts a database in this slot as exactly this epoch. Idempotent on both. */
-export interface AttachRequest extends SlotRef {
+export interface AttachRequest extends SlotRef, Asked {
   readonly database: string;
   readonly epoch: number;
 }
@@ -43,7 +52,7 @@ export interface Incarnation extends Version {
 }
 
 /** POST /v1/suspend. With `if_idle` the agent looks first and may answer `busy`. */
-export interface AgentSuspendRequest {
+export interface AgentSuspendRequest extends Asked {
   readonly database: string;
   readonly epoch: number;
   readonly if_idle: boolean;

@@ -4,7 +4,7 @@ import type { Registry } from 'prom-client';
 import { createJsonServer } from '../lib/http-server.ts';
 import type { Logger } from '../lib/log.ts';
 import { metricsRoute } from '../lib/metrics-route.ts';
-import { fixedTokens } from '../lib/tokens.ts';
+import { fixedTokens } from '../lib/fixed-tokens.ts';
 import { AppError } from '../model/errors.ts';
 
 export interface HealthOptions {

@@ -11,7 +11,7 @@ import { closeServer, listen } from '../lib/listen.ts';
 import { createLogger } from '../lib/log.ts';
 import { createRegistry } from '../lib/metrics.ts';
 import { installShutdown, runMain, type Shutdown } from '../lib/shutdown.ts';
-import { fixedTokens } from '../lib/tokens.ts';
+import { fixedTokens } from '../lib/fixed-tokens.ts';
 import { watchHome } from '../lib/watch-home.ts';
 import { REQUEST_BYTES_MAX } from '../model/limits.ts';
 import { ROLES, type Role } from '../model/cold/names.ts';

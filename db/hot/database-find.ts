@@ -1,9 +1,7 @@
 /** One database with its assignment, as the index knows it now. */
 import { AppError } from '../../model/errors.ts';
-import type { Identity } from '../../model/identity.ts';
-import type { SizeName } from '../../model/sizes.ts';
-import type { DatabaseState } from '../../model/state.ts';
 import type { Hot } from './pool.ts';
+import type { DatabaseRow } from './rows.ts';
 
 export const DATABASE_COLUMNS = `
 d.id, d.tenant, d.size, d.state, d.epoch, d.directory, d.last_host, d.failures, d.broken_reason,
@@ -17,30 +15,6 @@ select ${DATABASE_COLUMNS}
   from database d left join assignment a on a.database_id = d.id
  where d.id = $1`,
 };
-
-export interface DatabaseRow {
-  readonly id: string;
-  readonly tenant: string;
-  readonly size: SizeName;
-  readonly state: DatabaseState;
-  readonly epoch: number;
-  readonly directory: string | null;
-  readonly last_host: string | null;
-  readonly failures: number;
-  readonly broken_reason: string | null;
-  readonly retry_at: Date | null;
-  readonly identity: Omit<Identity, 'directory' | 'version'>;
-  readonly identity_version: number;
-  readonly created_at: Date;
-  readonly deleted_at: Date | null;
-  readonly host: string | null;
-  /** Of the slot: the database's own is that of its next start. */
-  readonly assigned_size: SizeName | null;
-  readonly slot: number | null;
-  readonly assigned_epoch: number | null;
-  readonly socket: string | null;
-  readonly port: number | null;
-}
 
 export async function databaseFind(hot: Hot, id: string): Promise<DatabaseRow | undefined> {
   const rows = await hot.quick<DatabaseRow>(statement, [id]);

@@ -2,7 +2,8 @@
  * Databases in id order, a page at a time from a key, never by offset. Those of some tenants are read
  * from each tenant's own part of the index, so that a page never costs a walk over the others'.
  */
-import { DATABASE_COLUMNS, type DatabaseRow } from './database-find.ts';
+import { DATABASE_COLUMNS } from './database-find.ts';
+import type { DatabaseRow } from './rows.ts';
 import type { Hot } from './pool.ts';
 
 const wanted = `

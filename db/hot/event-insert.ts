@@ -12,11 +12,13 @@ const statement = {
 with bound as (
   select coalesce(max(id), 0) - coalesce(min(id), 0) < $2 as room from event
 ), i as (
-  insert into event (host_id, boot, seq, kind, at, database_id, directory, tenant, epoch, size, reason)
-  select e.host, e.boot, e.seq, e.kind, e.at, e.database, e.directory, d.tenant, e.epoch, e.size, e.reason
+  insert into event (host_id, boot, seq, kind, at, database_id, directory, tenant, epoch, size, reason,
+    cause, request_id)
+  select e.host, e.boot, e.seq, e.kind, e.at, e.database, e.directory, d.tenant, e.epoch, e.size, e.reason,
+         e.cause, e.request_id
     from jsonb_to_recordset($1::jsonb) as e(
       host text, boot bigint, seq bigint, kind text, at timestamptz, database text, directory text,
-      epoch bigint, size text, reason text)
+      epoch bigint, size text, reason text, cause jsonb, request_id text)
     left join database d on d.id = e.database
     cross join bound
    where bound.room

@@ -50,6 +50,8 @@ create table event (
   epoch bigint,
   size text,
   reason text,
+  cause jsonb,
+  request_id text,
   UNIQUE (host_id, boot, seq),
   PRIMARY KEY (id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0);

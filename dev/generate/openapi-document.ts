@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ANSWERS } from '../../contract/answers.ts';
 import { ERRORS } from '../../model/errors.ts';
-import type { Route } from '../../api/route.ts';
+import type { Route } from '../../api/context.ts';
 
 const ERROR_SCHEMA = {
   type: 'object',

@@ -12,7 +12,8 @@ import { freePort } from '../../lib/free-port.ts';
 import { createJsonClient, type CallOptions } from '../../lib/http-client.ts';
 import { listen } from '../../lib/listen.ts';
 import { createLogger } from '../../lib/log.ts';
-import { fixedTokens, hashToken } from '../../lib/tokens.ts';
+import { fixedTokens } from '../../lib/fixed-tokens.ts';
+import { hashToken } from '../../lib/tokens.ts';
 import { AppError } from '../../model/errors.ts';
 import type { AgentEvent, HostReport } from '../../model/wire.ts';
 import {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { createTokenTable, fixedTokens, hashToken, type TokenTable } from '../../lib/tokens.ts';
+import { fixedTokens } from '../../lib/fixed-tokens.ts';
+import { createTokenTable, hashToken, type TokenTable } from '../../lib/tokens.ts';
 import { AppError, codeOf } from '../../model/errors.ts';
 
 const fixed = fixedTokens({

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { IDLE_MS_MAX, type Identity } from '../../model/identity.ts';
+import type { Identity } from '../../model/identity.ts';
+import { IDLE_MS_MAX } from '../../model/limits.ts';
 import { parseIdentity } from '../../model/identity-parse.ts';
 import { isSizeName } from '../../model/sizes.ts';
 
@@ -22,7 +23,7 @@ const IDENTITY: Identity = {
 };
 
 /** A field → what may not stand in it. */
-const WRONG: Readonly<Record<keyof Identity, readonly unknown[]>> = {
+const WRONG: Readonly<Record<keyof Required<Identity>, readonly unknown[]>> = {
   id: ['', 'db-1', 7, null],
   tenant: ['', 'Acme Inc', 7],
   size: ['huge', 'toString', 7, null],
@@ -36,6 +37,7 @@ const WRONG: Readonly<Record<keyof Identity, readonly unknown[]>> = {
   tls: ['maybe', null],
   limits: [[], { connections: '10' }],
   labels: [[], { team: 7 }],
+  request: [null, 7],
   created_at: [null, 7],
   deleted_at: [7, false],
 };

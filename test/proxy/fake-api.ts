@@ -6,7 +6,8 @@ import type { Server } from 'node:http';
 import { createJsonServer, type HttpRequest, type HttpRoute } from '../../lib/http-server.ts';
 import { listen } from '../../lib/listen.ts';
 import { createLogger } from '../../lib/log.ts';
-import { fixedTokens, hashToken } from '../../lib/tokens.ts';
+import { fixedTokens } from '../../lib/fixed-tokens.ts';
+import { hashToken } from '../../lib/tokens.ts';
 import { AppError } from '../../model/errors.ts';
 import type {
   AccessAnswer,

@@ -1,0 +1,12 @@
+/** Callers that are known from the start, each by the one scope that is its name. */
+import { createTokenTable, type TokenTable } from './tokens.ts';
+
+/** @param hashes scope → SHA-256 of its token in hex (PILOTLIGHT_TOKENS). */
+export function fixedTokens(hashes: Readonly<Record<string, string>>): TokenTable {
+  const callers = Object.entries(hashes).map(([name, hash]) => ({
+    name,
+    scopes: [name],
+    sha256: [hash],
+  }));
+  return createTokenTable(() => callers);
+}
