@@ -2,7 +2,7 @@
  * JSON over HTTP to another of our processes, on kept connections. node:http and not fetch: on the
  * wake path it costs a third of the time, and a request can be given up by its deadline.
  */
-import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent, request as httpRequest } from 'node:http';
 import { AppError, isErrorCode } from '../model/errors.ts';
 import { errnoOf } from './errno.ts';
 
@@ -24,10 +24,9 @@ export interface JsonClient {
   readonly close: () => void;
 }
 
-async function readAll(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
+interface Answered {
+  readonly status: number;
+  readonly text: string;
 }
 
 function parseBody(text: string): unknown {
@@ -51,63 +50,69 @@ function errorOf(status: number, body: unknown): AppError {
   });
 }
 
+/** A kept connection that the other side had just closed says nothing about the other side. */
+const isStale = (error: unknown): boolean => errnoOf(error) === 'ECONNRESET';
+
 export function createJsonClient(token: string): JsonClient {
   const agent = new Agent({ keepAlive: true, maxSockets: 512, noDelay: true });
 
-  function send(url: string, options: CallOptions): Promise<IncomingMessage> {
+  /** A timer and listeners of our own: an abort signal and a stream's iterator cost a hop 0.4 ms. */
+  function send(url: string, options: CallOptions): Promise<Answered> {
     const payload = options.body === undefined ? undefined : JSON.stringify(options.body);
-    return new Promise((resolve, reject) => {
-      const request = httpRequest(url, {
-        agent,
-        method: options.method ?? (payload === undefined ? 'GET' : 'POST'),
-        headers: {
-          ...options.headers,
-          authorization: `Bearer ${token}`,
-          ...(options.requestId === undefined ? {} : { 'x-request-id': options.requestId }),
-          ...(payload === undefined
-            ? {}
-            : {
-                'content-type': 'application/json',
-                'content-length': Buffer.byteLength(payload),
-              }),
-        },
-        signal:
-          options.signal === undefined
-            ? AbortSignal.timeout(options.timeoutMs)
-            : AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]),
-      });
-      request.once('response', resolve);
+    const request = httpRequest(url, {
+      agent,
+      method: options.method ?? (payload === undefined ? 'GET' : 'POST'),
+      headers: {
+        ...options.headers,
+        authorization: `Bearer ${token}`,
+        ...(options.requestId === undefined ? {} : { 'x-request-id': options.requestId }),
+        ...(payload === undefined
+          ? {}
+          : {
+              'content-type': 'application/json',
+              'content-length': Buffer.byteLength(payload),
+            }),
+      },
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    const late = new Error(`no answer in ${options.timeoutMs} ms`);
+    const timer = setTimeout(() => request.destroy(late), options.timeoutMs);
+    const answer = new Promise<Answered>((resolve, reject) => {
       request.once('error', reject);
+      request.once('response', (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.once('error', reject);
+        response.once('end', () => {
+          const text = Buffer.concat(chunks).toString('utf8');
+          resolve({ status: Number(response.statusCode), text });
+        });
+      });
       request.end(payload);
     });
+    return answer.finally(() => clearTimeout(timer));
   }
 
-  /** A kept connection that the other side had just closed says nothing about the other side. */
-  function isStaleConnection(error: unknown): boolean {
-    return errnoOf(error) === 'ECONNRESET';
-  }
-
-  async function sendFresh(url: string, options: CallOptions): Promise<IncomingMessage> {
+  async function sendFresh(url: string, options: CallOptions): Promise<Answered> {
     try {
       return await send(url, options);
     } catch (error) {
       // Every call here is idempotent, so that one more try is safe.
-      if (isStaleConnection(error)) return send(url, options);
+      if (isStale(error)) return send(url, options);
       throw error;
     }
   }
 
   return {
     async call<T>(url: string, options: CallOptions): Promise<T> {
-      let status: number;
-      let body: unknown;
+      let answered: Answered;
       try {
-        const response = await sendFresh(url, options);
-        status = Number(response.statusCode);
-        body = parseBody(await readAll(response));
+        answered = await sendFresh(url, options);
       } catch (error) {
         throw new AppError('unavailable', { cause: error });
       }
+      const { status, text } = answered;
+      const body = parseBody(text);
       if (status < 200 || status > 299) throw errorOf(status, body);
       return body as T;
     },
