@@ -71,7 +71,7 @@ export function createFleetCalls(deps: FleetCallsDeps): FleetCalls {
   const quick = { timeoutMs: AGENT_CALL_MS_MAX };
 
   return {
-    read: (database) => one(database, '', quick),
+    read: (database) => one(database, '?awake=false', quick),
     start: (database, verb) =>
       one(database, '/start', {
         body: { priority: 'maintenance', cause: { application_name: `pilotlight ${verb}` } },

@@ -7,6 +7,7 @@ import type {
   AgentSuspendAnswer,
   AgentSuspendRequest,
   AttachRequest,
+  AwakeAnswer,
   CreateRequest,
   HostReport,
   Incarnation,
@@ -14,6 +15,8 @@ import type {
 } from '../model/wire.ts';
 import type { Fleet } from './fleet.ts';
 
+/** Longer than an agent looks at sessions. */
+const AWAKE_MS_MAX = 2_500;
 /** Longer than an agent takes to resort to SIGKILL. */
 const STOP_MS_MAX = 35_000;
 
@@ -49,6 +52,8 @@ export function createAgents(client: JsonClient, fleet: Fleet) {
     state: (host: string, id: string) => call<HostReport>(host, '/v1/state', id),
     identity: (host: string, database: string, id: string) =>
       call<Identity>(host, `/v1/identity/${database}`, id),
+    awake: (host: string, database: string, id: string) =>
+      call<AwakeAnswer>(host, `/v1/awake/${database}`, id, { timeoutMs: AWAKE_MS_MAX }),
     /** @throws AppError `identity_conflict` if the document has moved on. */
     putIdentity: (host: string, document: Identity, expected_version: number, id: string) =>
       call<unknown>(host, `/v1/identity/${document.id}`, id, {

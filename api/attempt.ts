@@ -5,8 +5,7 @@
  */
 import { AppError, codeOf } from '../model/errors.ts';
 import { STARTING_MS_MAX, VACANT_FLOOR_PER_HOST } from '../model/limits.ts';
-import type { SizeName } from '../model/sizes.ts';
-import type { Address, Incarnation, StartRequest } from '../model/wire.ts';
+import type { Asked, Incarnation } from '../model/wire.ts';
 import { databaseCreateUndo } from '../db/hot/database-create.ts';
 import { databaseFind, databaseGet } from '../db/hot/database-find.ts';
 import type { DatabaseRow } from '../db/hot/rows.ts';
@@ -17,26 +16,7 @@ import { databaseStart, type StartClaim } from '../db/hot/database-start.ts';
 import { databaseStartAgain } from '../db/hot/database-start-again.ts';
 import { databaseStartFailed } from '../db/hot/database-start-failed.ts';
 import { hostSync } from '../db/hot/host-sync.ts';
-import type { Parts } from './context.ts';
-
-export interface StartCall {
-  readonly database: string;
-  readonly request: StartRequest;
-  readonly requestId: string;
-  /** An operator's start tries a broken database at once. */
-  readonly force: boolean;
-}
-
-export interface Started {
-  readonly epoch: number;
-  readonly address: Address;
-}
-
-interface Slot {
-  readonly host: string;
-  readonly size: SizeName;
-  readonly slot: number;
-}
+import type { ClaimedSlot as Slot, Parts, StartCall, Started } from './context.ts';
 
 /** Asks a host for its state and takes it as a sync. */
 async function hearNow(deps: Parts, host: string, requestId: string): Promise<void> {
@@ -94,9 +74,12 @@ async function settle(
   const reason = error instanceof AppError ? (error.detail ?? error.message) : 'internal error';
   const state = await databaseStartFailed(deps.hot, database, epoch, counts, reason);
   if (state === 'broken') throw new AppError('broken', { detail: reason });
-  if (counts || code === 'internal') throw error;
+  if (counts || code === 'internal' || code === 'backed_off') throw error;
   deps.log.warn({ database, epoch, host: slot.host, code }, 'the start goes elsewhere');
 }
+
+/** For the agent's events. */
+const whyOf = ({ request: { cause } }: StartCall): Asked => (cause === undefined ? {} : { cause });
 
 /** Attaches; where the volume has minted further than the index knew, as the epoch after that. */
 async function attachRaising(
@@ -107,7 +90,11 @@ async function attachRaising(
 ): Promise<Incarnation> {
   const { database, requestId } = call;
   const attach = (epoch: number): Promise<Incarnation> =>
-    deps.agents.attach(slot.host, { database, epoch, size: slot.size, slot: slot.slot }, requestId);
+    deps.agents.attach(
+      slot.host,
+      { ...whyOf(call), database, epoch, size: slot.size, slot: slot.slot },
+      requestId,
+    );
   try {
     return await attach(asked);
   } catch (error) {

@@ -2,35 +2,21 @@
  * The create verb: a row and a slot in one durable statement, then the agent makes the database of
  * the slot's warm directory, or of a clone. The password is made here, shown once, and kept nowhere.
  */
-import { createHmac, randomBytes } from 'node:crypto';
+import { keyedId, randomId, requestHash } from '../lib/create-key.ts';
 import { makePassword, withPassword } from '../lib/verifier.ts';
 import { AppError, codeOf } from '../model/errors.ts';
-import { DATABASE_ID_BYTES, OWNER_ROLE, databaseIdOf } from '../model/ids.ts';
+import { OWNER_ROLE } from '../model/ids.ts';
 import type { NewIdentity } from '../model/identity.ts';
 import { STARTING_MS_MAX } from '../model/limits.ts';
 import type { CreateAnswer, CreateRequest, Incarnation } from '../model/wire.ts';
 import { databaseCreate, databaseCreateUndo, type CreateClaim } from '../db/hot/database-create.ts';
 import { databaseRunning } from '../db/hot/database-running.ts';
 import { isDuplicateOf } from '../db/hot/pool.ts';
-import type { Context } from './context.ts';
-
-export interface CreateCall {
-  readonly spec: Omit<NewIdentity, 'id' | 'roles' | 'created_at' | 'deleted_at' | 'limits'>;
-  readonly key: string | undefined;
-  readonly requestId: string;
-}
+import type { Context, CreateCall, Made } from './context.ts';
+import { repeatCreate } from './repeat.ts';
 
 /** Tries on other slots or hosts before the create is refused. */
 const TRIES = 4;
-
-/** With a key the id follows from it, so that a repeat can not make a second database. */
-function newId(deps: Context, tenant: string, key: string | undefined): string {
-  if (key === undefined) return databaseIdOf(randomBytes(DATABASE_ID_BYTES));
-  const mac = createHmac('sha256', deps.fleetSecret).update(
-    JSON.stringify(['create', tenant, key]),
-  );
-  return databaseIdOf(mac.digest());
-}
 
 async function claim(deps: Context, identity: NewIdentity): Promise<CreateClaim> {
   try {
@@ -43,11 +29,6 @@ async function claim(deps: Context, identity: NewIdentity): Promise<CreateClaim>
       throw new AppError('already_created', { data: { id: identity.id }, cause: error });
     throw error;
   }
-}
-
-interface Made {
-  readonly at: Incarnation;
-  readonly source: 'warm' | 'clone';
 }
 
 /** An agent that did not answer may have made it all the same, and answers a repeat the same. */
@@ -84,6 +65,8 @@ async function makeOne(
     deps.fleet.resync(host);
     const code = codeOf(error);
     deps.log.warn({ database, host, slot, source, code }, 'a create came to nothing');
+    // Made while the index was away.
+    if (code === 'identity_conflict') throw new AppError('already_created', { cause: error });
     if (code === 'internal' || code === 'storage_full') throw error;
     return undefined;
   }
@@ -97,28 +80,72 @@ async function make(deps: Context, identity: NewIdentity, requestId: string): Pr
   throw new AppError('no_capacity', { detail: 'no host could make it' });
 }
 
+/** The index is away: any warm slot of any host. The row appears with that host's next report. */
+async function makeAnywhere(
+  deps: Context,
+  identity: NewIdentity,
+  requestId: string,
+): Promise<Made> {
+  let last: unknown = new AppError('unavailable', { detail: 'no host answers' });
+  const request = { database: identity.id, size: identity.size, source: 'warm' as const, identity };
+  for (const host of deps.fleet.liveHosts(deps.now()).slice(0, TRIES)) {
+    try {
+      const at = await createSurely(deps, host, request, requestId);
+      deps.fleet.started(host, at);
+      return { at, source: 'warm' };
+    } catch (error) {
+      if (codeOf(error) === 'identity_conflict')
+        throw new AppError('already_created', { cause: error });
+      last = error;
+    }
+  }
+  throw last;
+}
+
+/** @returns the epoch, and how it came about: made, or found made already by this key. */
+async function makeOnce(
+  deps: Context,
+  identity: NewIdentity,
+  password: string,
+  requestId: string,
+): Promise<Pick<CreateAnswer, 'epoch' | 'cold_start'>> {
+  try {
+    const { at, source } = await make(deps, identity, requestId).catch((error: unknown) => {
+      if (codeOf(error) === 'unavailable') return makeAnywhere(deps, identity, requestId);
+      throw error;
+    });
+    return { epoch: at.epoch, cold_start: source };
+  } catch (error) {
+    if (codeOf(error) !== 'already_created') throw error;
+    const epoch = await repeatCreate(deps, identity, password, requestId);
+    return { epoch, cold_start: 'repeat' };
+  }
+}
+
 /**
- * @throws AppError `already_created` for a key that has been used, `no_capacity`, `storage_full`.
+ * @throws AppError what `repeatCreate` does for a key that has been used; `no_capacity`,
+ * `storage_full`; `unavailable` without index and hosts.
  */
 export async function createDatabase(deps: Context, call: CreateCall): Promise<CreateAnswer> {
-  const id = newId(deps, call.spec.tenant, call.key);
+  const { spec, key } = call;
+  const id = key === undefined ? randomId() : keyedId(deps.fleetSecret, spec.tenant, key);
   const password = makePassword();
   const { roles } = await withPassword({ [OWNER_ROLE]: { verifiers: [] } }, OWNER_ROLE, password);
   const identity: NewIdentity = {
-    ...call.spec,
+    ...spec,
     id,
     roles,
     limits: {},
+    ...(key === undefined ? {} : { request: requestHash(spec) }),
     created_at: new Date().toISOString(),
     deleted_at: null,
   };
-  const { at, source } = await make(deps, identity, call.requestId);
+  const made = await makeOnce(deps, identity, password, call.requestId);
   return {
     id,
     tenant: identity.tenant,
     size: identity.size,
-    epoch: at.epoch,
-    cold_start: source,
+    ...made,
     role: OWNER_ROLE,
     password,
     connection_string: `postgresql://${OWNER_ROLE}:${password}@${deps.proxyAddress}/${id}`,

@@ -4,9 +4,8 @@
  */
 import { AppError, codeOf } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
-import { databaseGet } from '../db/hot/database-find.ts';
 import { databaseIdentity } from '../db/hot/database-identity.ts';
-import type { Parts } from './context.ts';
+import type { Context } from './context.ts';
 
 /** Fields of the document that a caller may change. */
 export type Change = Partial<Omit<Identity, 'id' | 'tenant' | 'directory' | 'version'>>;
@@ -16,7 +15,7 @@ export type Changing = (current: Identity) => Change | Promise<Change>;
 const TRIES = 5;
 
 /** The host that runs it, which then knows at once; else any that is alive. */
-function writerOf(deps: Parts, database: string): string {
+export function writerOf(deps: Context, database: string): string {
   const live = deps.fleet.liveHosts(deps.now());
   const runs = deps.fleet.running(database)?.host;
   const writer = runs !== undefined && live.includes(runs) ? runs : live[0];
@@ -25,7 +24,7 @@ function writerOf(deps: Parts, database: string): string {
 }
 
 async function tryChange(
-  deps: Parts,
+  deps: Context,
   database: string,
   changing: Changing,
   requestId: string,
@@ -50,18 +49,38 @@ async function tryChange(
  * Reads the document, changes it and writes it, until nobody came between.
  * @throws AppError `database_not_found`, `database_deleted`, `unavailable`.
  */
-export async function changeIdentity(
-  deps: Parts,
+async function changeDocument(
+  deps: Context,
   database: string,
   changing: Changing,
   requestId: string,
-): ReturnType<typeof databaseIdentity> {
-  await databaseGet(deps.hot, database);
+): Promise<Identity> {
   for (let tries = 0; tries < TRIES; tries++) {
     const changed = await tryChange(deps, database, changing, requestId);
-    if (changed !== undefined) return databaseIdentity(deps.hot, changed);
+    if (changed !== undefined) return changed;
   }
   throw new AppError('identity_conflict');
+}
+
+/**
+ * The same, and then the index. What the index could not be told it is owed.
+ * @param late what the caller is told in that case.
+ */
+export async function changeIdentity(
+  deps: Context,
+  database: string,
+  changing: Changing,
+  requestId: string,
+  late: 'refused' | 'accepted' = 'refused',
+): ReturnType<typeof databaseIdentity> {
+  const changed = await changeDocument(deps, database, changing, requestId);
+  try {
+    return await databaseIdentity(deps.hot, changed);
+  } catch (error) {
+    deps.adopter.owe(database);
+    if (late === 'accepted' && codeOf(error) === 'unavailable') return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -69,7 +88,7 @@ export async function changeIdentity(
  * a stop that fails here is only late: the caller may repeat the delete.
  */
 export async function deleteDatabase(
-  deps: Parts,
+  deps: Context,
   database: string,
   requestId: string,
 ): Promise<string> {

@@ -7,6 +7,7 @@ import { closeServer, listen } from '../lib/listen.ts';
 import { createLogger } from '../lib/log.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
 import { openHot } from '../db/hot/pool.ts';
+import { createAdopter } from './adopt.ts';
 import { createAgents } from './agents.ts';
 import { openTokenFile } from './callers.ts';
 import { createFleet } from './fleet.ts';
@@ -22,19 +23,8 @@ const POOL_SIZE = 8;
 /** A caller hears `waking` with an estimate after this long: sooner than the proxy ends its hold. */
 const PATIENCE_MS = 8_000;
 
-const KEYS = [
-  'PILOTLIGHT_BIND',
-  'PILOTLIGHT_PORT',
-  'PILOTLIGHT_HOT_URL',
-  'PILOTLIGHT_TOKENS_FILE',
-  'PILOTLIGHT_AGENT_TOKEN',
-  'PILOTLIGHT_FLEET_SECRET',
-  'PILOTLIGHT_PROXY_ADDRESS',
-  'PILOTLIGHT_LOG_LEVEL',
-] as const;
-
 runMain('api', async () => {
-  const config = readKeys(API_KEYS, KEYS);
+  const config = readKeys(API_KEYS);
   const log = createLogger('api', config.PILOTLIGHT_LOG_LEVEL);
   const shutdown = installShutdown(log);
   const now = (): number => performance.now();
@@ -51,11 +41,13 @@ runMain('api', async () => {
   const agents = createAgents(client, fleet);
   const parts: Parts = { hot, fleet, agents, log, now };
   const starter = createStarter({ ...parts, patienceMs: PATIENCE_MS });
+  const generation = createGeneration(hot, now);
   const context: Context = {
     ...parts,
     starter,
     metrics: createMetrics({ fleet, starter }),
-    generation: createGeneration(hot, now),
+    generation,
+    adopter: createAdopter(parts, generation),
     fleetSecret: config.PILOTLIGHT_FLEET_SECRET,
     proxyAddress: config.PILOTLIGHT_PROXY_ADDRESS,
   };

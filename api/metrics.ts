@@ -2,7 +2,7 @@
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { createRegistry } from '../lib/metrics.ts';
 import type { Fleet } from './fleet.ts';
-import type { Starter } from './start.ts';
+import type { Starter } from './context.ts';
 
 /** Seconds; a warm wake is at 25 ms, a refusal by patience at 20 s. */
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40];

@@ -3,22 +3,12 @@
  * who ask meanwhile join. A start goes on when its callers have lost patience.
  */
 import { setTimeout as pause } from 'node:timers/promises';
+import { within } from '../lib/within.ts';
 import { AppError } from '../model/errors.ts';
 import { STARTING_MS_MAX } from '../model/limits.ts';
 import type { StartAnswer } from '../model/wire.ts';
-import { attemptStart, type StartCall, type Started } from './attempt.ts';
-import type { Parts } from './context.ts';
-
-export interface StarterDeps extends Parts {
-  /** Milliseconds a caller is kept waiting before it is told `waking`. */
-  readonly patienceMs: number;
-}
-
-export interface Starter {
-  /** @throws AppError `waking` with `estimate_ms` if the caller's patience ended first. */
-  readonly start: (call: StartCall) => Promise<StartAnswer>;
-  readonly inFlight: () => number;
-}
+import { attemptStart } from './attempt.ts';
+import type { StartCall, Started, Starter, StarterDeps } from './context.ts';
 
 const RETRY_MS = 25;
 const RETRY_MS_MAX = 400;
@@ -36,19 +26,6 @@ async function fly(deps: StarterDeps, call: StartCall): Promise<Started> {
     if (deps.now() + wait > until) throw new AppError('waking');
     await pause(wait);
     wait = Math.min(wait * 2, RETRY_MS_MAX);
-  }
-}
-
-/** The flight's end, or `late` after `ms`. */
-async function within<T>(flight: Promise<T>, ms: number, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), ms);
-  });
-  try {
-    return await Promise.race([flight, patience]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -86,8 +63,9 @@ export function createStarter(deps: StarterDeps): Starter {
     return flight;
   }
 
-  const waking = (): AppError =>
-    new AppError('waking', { data: { estimate_ms: Math.ceil(estimateMs) } });
+  function refuse(): never {
+    throw new AppError('waking', { data: { estimate_ms: Math.ceil(estimateMs) } });
+  }
 
   return {
     inFlight: () => flights.size,
@@ -101,7 +79,7 @@ export function createStarter(deps: StarterDeps): Starter {
       const cold_start = existing === undefined ? 'resume' : 'joined';
       if (call.request.wait === false)
         return { state: 'starting', cold_start, estimate_ms: Math.ceil(estimateMs) };
-      return running(await within(flight, deps.patienceMs, waking), cold_start);
+      return running(await within(flight, deps.patienceMs, refuse), cold_start);
     },
   };
 }

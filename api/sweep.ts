@@ -6,6 +6,7 @@ import type { Context } from './context.ts';
 const EVERY_MS = 1_000;
 
 async function sweepOnce(deps: Context, after: string): Promise<string> {
+  await deps.adopter.pay();
   const { swept, next } = await assignmentSweep(deps.hot, after);
   for (const { database, was, host } of swept) {
     deps.fleet.resync(host);

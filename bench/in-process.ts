@@ -54,6 +54,7 @@ function createInstantAgents(): Agents {
     create: unused,
     state: unused,
     identity: unused,
+    awake: unused,
     putIdentity: unused,
   };
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import {
   address,
+  cause,
   databaseId,
   epoch,
   instant,
@@ -23,7 +24,8 @@ export const createAnswer = z.strictObject({
   tenant: tenantName,
   size: sizeName,
   epoch,
-  cold_start: z.enum(['warm', 'clone']),
+  /** `repeat`: its key had made it already; the password is a new one. */
+  cold_start: z.enum(['warm', 'clone', 'repeat']),
   role: z.string(),
   password: z.string(),
   connection_string: z.string(),
@@ -89,6 +91,43 @@ export const databaseAnswer = z.strictObject({
   broken: z.string().nullable(),
 });
 
+/** What somebody is at, of those who keep it awake; `ignored` ones do not. */
+export const awakeSession = z.strictObject({
+  role: z.string(),
+  application_name: z.string(),
+  /** Address; null over the proxy's own socket. */
+  source: z.string().nullable(),
+  /** As pg_stat_activity says it, or `walsender`, `autovacuum worker`, `prepared transaction`. */
+  state: z.string(),
+  since: instant,
+  ignored: z.boolean(),
+});
+
+export const wokenBy = cause.extend({ at: instant });
+
+/** A source of wakes: how many within the hour, and how many runs in a row were for nothing. */
+export const wakeCount = z.strictObject({
+  cause,
+  last_hour: z.int(),
+  last_at: instant,
+  idle_runs: z.int(),
+  /** It comes back at every suspend and never executes anything: its wakes are refused until then. */
+  backed_off_until: instant.nullable(),
+});
+
+/** One database, and why it is awake: null if it sleeps or its host does not say. */
+export const databaseDetail = databaseAnswer.extend({
+  awake: z
+    .strictObject({
+      woken_by: wokenBy.nullable(),
+      sessions: z.array(awakeSession).nullable(),
+      /** Sessions that are not listed. */
+      more: z.int(),
+    })
+    .nullable(),
+  wakes: z.array(wakeCount),
+});
+
 /** `next`: the `after` of the next page; null = this was the last. */
 const listAnswer = z.strictObject({
   databases: z.array(databaseAnswer),
@@ -118,7 +157,7 @@ const healthAnswer = z.strictObject({
 export const ANSWERS: Readonly<Record<string, z.ZodType>> = {
   'post /v1/databases': createAnswer,
   'get /v1/databases': listAnswer,
-  'get /v1/databases/:id': databaseAnswer,
+  'get /v1/databases/:id': databaseDetail,
   'patch /v1/databases/:id': databaseAnswer,
   'delete /v1/databases/:id': deleteAnswer,
   'post /v1/databases/:id/undelete': undeleteAnswer,

@@ -49,6 +49,9 @@ export const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE),
 });
 
+/** GET /v1/databases/{id}; `awake=false` asks no host, for those who look often. */
+export const readQuery = z.strictObject({ awake: z.stringbool().default(true) });
+
 /** POST /v1/databases/{id}/start */
 export const startRequest = z
   .strictObject({

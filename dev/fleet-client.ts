@@ -46,7 +46,7 @@ export function createFleetClient(url: string, token: string): FleetClient {
   }
 
   const get = (id: string): Promise<DatabaseAnswer> =>
-    client.call<DatabaseAnswer>(`${databases}/${id}`, { timeoutMs: CALL_MS });
+    client.call<DatabaseAnswer>(`${databases}/${id}?awake=false`, { timeoutMs: CALL_MS });
 
   return {
     create,

@@ -33,6 +33,7 @@ import { createTemplates } from './template.ts';
 import { createVerbs } from './verbs.ts';
 import { createVisits } from './visits.ts';
 import { openVolume, type Space } from './volume.ts';
+import { createWakeMemory } from './wakes.ts';
 
 export interface AgentOptions {
   readonly host: string;
@@ -135,6 +136,7 @@ async function makeContext(options: AgentOptions): Promise<AgentContext> {
     incarnations,
     guests: createGuests(),
     visits: createVisits(volume, log),
+    wakes: createWakeMemory(Date.now),
     log,
     ending: { now: false },
     hostLock: lock,

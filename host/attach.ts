@@ -68,6 +68,7 @@ async function startIn(
     const version = slots.update(running);
     supervision.watch(incarnation);
     note(context, 'started', running, undefined, request);
+    context.wakes.woken(request.database, request.cause);
     // Who is woken for has been let in by a proxy.
     if (request.cause?.role !== undefined) void context.visits.mark(request.database);
     return answerOf(running, version);
@@ -81,7 +82,7 @@ async function startIn(
  * Starts a database. Idempotent on (database, epoch).
  * @throws AppError `stale_epoch` with `minted`, `held_elsewhere` with `host` and `epoch`,
  * `previous_incarnation_alive`, `slot_taken`, `database_not_found`, `database_deleted`,
- * `start_failed` with Postgres' reason, `fenced`, `shutting_down`.
+ * `start_failed` with Postgres' reason, `backed_off`, `fenced`, `shutting_down`.
  */
 export function attach(
   context: AgentContext,
@@ -92,6 +93,8 @@ export function attach(
     checkOpen(context);
     const answer = await settleRunning(context, supervision, request);
     if (answer !== undefined) return answer;
+    // Of proxies alone: an operator's wake is let through.
+    if (request.cause?.role !== undefined) context.wakes.check(request.database, request.cause);
     const taken: Slot = {
       size: request.size,
       slot: request.slot,

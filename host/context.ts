@@ -16,6 +16,7 @@ import type { Queues } from './queues.ts';
 import type { Slot, Slots } from './slots.ts';
 import type { Visits } from './visits.ts';
 import type { Volume } from './volume.ts';
+import type { WakeMemory } from './wakes.ts';
 
 export interface AgentContext {
   readonly host: string;
@@ -32,6 +33,7 @@ export interface AgentContext {
   readonly incarnations: Incarnations;
   readonly guests: Guests;
   readonly visits: Visits;
+  readonly wakes: WakeMemory;
   readonly log: Logger;
   /** Kept here for as long as the agent lives. */
   readonly hostLock: HeldLock;

@@ -10,6 +10,7 @@ import type {
   ApplyAnswer,
   ApplyRequest,
   AttachRequest,
+  AwakeAnswer,
   CreateRequest,
   HostReport,
   Incarnation,
@@ -45,6 +46,8 @@ export interface AgentVerbs {
     expectedVersion: number,
     document: Identity,
   ) => Promise<Identity>;
+  /** Never fails for a database that there is not: nobody has logged in to it. */
+  readonly awake: (database: string) => Promise<AwakeAnswer>;
   readonly report: () => HostReport;
   readonly shutDown: (graceMs?: number) => Promise<ShutdownAnswer>;
 }

@@ -64,8 +64,7 @@ async function trySuspend(idling: Idling, slot: Slot, incarnation: Incarnation):
   const { baseline } = watchOf(idling, incarnation);
   const { verdict, seen } = await findIdle(context, incarnation, identity, baseline);
   if (verdict === 'idle') {
-    if (seen !== undefined) await context.visits.saw(slot.database ?? '', incarnation, seen.look);
-    await endRun(context, slot, 'idle');
+    await endRun(context, slot, 'idle', { look: seen?.look });
     return;
   }
   const now = performance.now();

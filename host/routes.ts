@@ -121,6 +121,12 @@ export function createRoutes(options: RoutesOptions): readonly HttpRoute[] {
     ...identityRoutes(verbs),
     {
       method: 'GET',
+      path: '/v1/awake/:database',
+      scope: CALLERS,
+      handle: ({ params }) => verbs.awake(databaseOf(params['database'])),
+    },
+    {
+      method: 'GET',
       path: '/v1/state',
       scope: CALLERS,
       handle: () => Promise.resolve(verbs.report()),

@@ -30,7 +30,7 @@ export async function shutDown(
       slots.vacate(current);
       removed += 1;
     } else {
-      await endRun(context, current, 'shutdown', graceMs);
+      await endRun(context, current, 'shutdown', { graceMs });
       suspended += 1;
     }
   }

@@ -272,6 +272,11 @@ export function createSimVerbs(agent: SimAgent, report: () => HostReport): Agent
     readIdentity: async (database) => volume.identity(database),
     replaceIdentity: async (database, expectedVersion, document) =>
       volume.replace(database, expectedVersion, document),
+    awake: async (database) => ({
+      ...agent.slots.version(),
+      ...{ visited: false, epoch: agent.slots.byDatabase(database)?.epoch ?? null },
+      ...{ woken_by: null, sessions: null, more: 0, wakes: [] },
+    }),
     report,
     shutDown: () => shutDown(agent),
   };

@@ -193,6 +193,7 @@ function reachVerbs(machine: Machine): AgentVerbs {
     recycle: reach(machine, 'recycle', (verbs) => verbs.recycle),
     apply: reach(machine, 'apply', (verbs) => verbs.apply),
     purge: reach(machine, 'purge', (verbs) => verbs.purge),
+    awake: reach(machine, 'awake', (verbs) => verbs.awake),
     readIdentity: reach(machine, 'readIdentity', (verbs) => verbs.readIdentity),
     replaceIdentity: reach(machine, 'replaceIdentity', (verbs) => verbs.replaceIdentity),
     shutDown: reach(machine, 'shutDown', (verbs) => verbs.shutDown),

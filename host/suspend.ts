@@ -1,4 +1,5 @@
 /** suspend: ends a database's run in order, so that nobody who just got in is thrown out. */
+import type { Look } from '../db/tenant/look.ts';
 import { AppError } from '../model/errors.ts';
 import { POSTGRES_STOP_MS_MAX } from '../model/limits.ts';
 import type { Version } from '../model/version.ts';
@@ -61,24 +62,33 @@ export async function findIdle(
   return found;
 }
 
+export interface EndOptions {
+  readonly graceMs?: number;
+  /** Who asked for it, for the event. */
+  readonly asked?: Asked;
+  /** The look that found it idle: the last one, with the door closed. */
+  readonly look?: Look | undefined;
+}
+
 /** Stops what a slot runs, in order, and empties the slot. To be called in the slot's queue. */
 export async function endRun(
   context: AgentContext,
   slot: Slot,
   reason: string,
-  graceMs = POSTGRES_STOP_MS_MAX,
-  asked: Asked = {},
+  { graceMs = POSTGRES_STOP_MS_MAX, asked, look }: EndOptions = {},
 ): Promise<Version> {
-  const { incarnation } = slot;
+  const { incarnation, database } = slot;
   if (incarnation === undefined) throw new Error('BUG: nothing runs in this slot');
   context.slots.update({ ...slot, state: 'stopping' });
   incarnation.ending = true;
   // It may be closed already, or Postgres may have taken its socket away itself.
   await closeDoor(incarnation).catch(() => undefined);
-  if (slot.database !== undefined)
-    await context.visits.settle(slot.database, incarnation, async () => {
-      return (await lookInside(incarnation, CLOSED_PORT, [])).look;
-    });
+  if (database !== undefined) {
+    const lookNow = async (): Promise<Look> =>
+      look ?? (await lookInside(incarnation, CLOSED_PORT, [])).look;
+    await context.visits.settle(database, lookNow);
+    context.wakes.ended(database, look?.active_ms);
+  }
   await context.incarnations.stop(incarnation, graceMs);
   note(context, 'suspended', slot, reason, asked);
   return context.slots.vacate(slot);
@@ -99,14 +109,15 @@ export function suspend(
     const current = slot?.epoch === request.epoch && incarnation?.process.isAlive() === true;
     if (!current || slot === undefined || incarnation === undefined)
       return { ...slots.bump(), outcome: 'not_current' };
+    let look: Look | undefined;
     if (request.if_idle) {
       const identity = await identities.read(request.database);
       if (identity === undefined) throw new AppError('database_not_found');
       const { verdict, seen } = await findIdle(context, incarnation, identity, undefined);
       if (verdict !== 'idle') return { ...slots.version(), outcome: 'busy' };
-      if (seen !== undefined) await context.visits.saw(request.database, incarnation, seen.look);
+      look = seen?.look;
     }
-    const version = await endRun(context, slot, 'asked', POSTGRES_STOP_MS_MAX, request);
+    const version = await endRun(context, slot, 'asked', { asked: request, look });
     return { ...version, outcome: 'suspended' };
   });
 }

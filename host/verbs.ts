@@ -2,6 +2,7 @@
 import type { HostReport } from '../model/wire.ts';
 import { apply } from './apply.ts';
 import { attach } from './attach.ts';
+import { awake } from './awake.ts';
 import type { AgentContext } from './context.ts';
 import type { AgentVerbs } from './contract.ts';
 import { purge } from './purge.ts';
@@ -26,6 +27,7 @@ export function createVerbs(
     purge: (database) => purge(context, database),
     readIdentity: identities.read,
     replaceIdentity: identities.replace,
+    awake: (database) => awake(context, database),
     report,
     shutDown: (graceMs) => shutDown(context, graceMs),
   };

@@ -8,31 +8,24 @@ import { isMissing } from '../lib/errno.ts';
 import { syncFolder } from '../lib/files.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Look } from '../db/tenant/look.ts';
-import type { Incarnation } from './incarnation.ts';
 import type { Volume } from './volume.ts';
 
 export interface Visits {
   /** Somebody has logged in. Tries once; a failure is logged, and the next sign marks it again. */
   readonly mark: (database: string) => Promise<void>;
   readonly isMarked: (database: string) => Promise<boolean>;
-  /** A look at a run: it knows of every login since the database was made, or since a crash. */
-  readonly saw: (
-    database: string,
-    incarnation: Incarnation,
-    look: Pick<Look, 'clients' | 'sessions'>,
-  ) => Promise<void>;
-  /** Takes a look before a run ends, unless one has been taken or would tell nothing new. */
+  /**
+   * Before a run ends, with the door closed: what its statistics know of logins is noted.
+   * @param look called only if nobody is known to have logged in yet.
+   */
   readonly settle: (
     database: string,
-    incarnation: Incarnation,
     look: () => Promise<Pick<Look, 'clients' | 'sessions'>>,
   ) => Promise<void>;
 }
 
 export function createVisits(volume: Volume, log: Logger): Visits {
   const marked = new Set<string>();
-  /** Looked at with the door closed: nobody comes any more. */
-  const settled = new WeakSet<Incarnation>();
 
   async function mark(database: string): Promise<void> {
     if (marked.has(database)) return;
@@ -58,23 +51,14 @@ export function createVisits(volume: Volume, log: Logger): Visits {
     }
   }
 
-  async function saw(
-    database: string,
-    incarnation: Incarnation,
-    { clients, sessions }: Pick<Look, 'clients' | 'sessions'>,
-  ): Promise<void> {
-    settled.add(incarnation);
-    if (clients > 0 || sessions > 0) await mark(database);
-  }
-
   return {
     mark,
     isMarked,
-    saw,
-    async settle(database, incarnation, look) {
-      if (settled.has(incarnation) || (await isMarked(database))) return;
+    async settle(database, look) {
+      if (await isMarked(database)) return;
       try {
-        await saw(database, incarnation, await look());
+        const { clients, sessions } = await look();
+        if (clients > 0 || sessions > 0) await mark(database);
       } catch (error) {
         log.warn({ err: error, database }, 'nobody can say whether somebody has logged in');
         await mark(database);

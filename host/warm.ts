@@ -107,6 +107,7 @@ async function bind(
   const version = slots.update(running);
   note(context, 'created', running, undefined, request);
   note(context, 'started', running, undefined, request);
+  context.wakes.woken(request.database, request.cause);
   return answerOf(running, version);
 }
 

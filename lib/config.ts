@@ -68,12 +68,12 @@ function readOne(name: string, spec: Key<unknown>, env: NodeJS.ProcessEnv): unkn
 }
 
 /**
- * Reads these keys of a table.
+ * Reads these keys of a table, or all of them.
  * @throws ConfigError with one sentence for people when a key is missing or wrong.
  */
 export function readKeys<T extends Keys, const K extends keyof T & string>(
   table: T,
-  names: readonly K[],
+  names: readonly K[] = Object.keys(table) as K[],
   env: NodeJS.ProcessEnv = process.env,
 ): Config<T, K> {
   const entries = names.map((name) => [name, readOne(name, table[name] as Key<unknown>, env)]);

@@ -4,22 +4,13 @@
  */
 import { ConfigError } from './config-error.ts';
 import type { Logger } from './log.ts';
+import { within } from './within.ts';
 
 export interface Shutdown {
   /** Registers a step. The last one registered runs first. */
   readonly onStop: (name: string, step: () => Promise<void> | void) => void;
   /** Runs the steps once and ends the process. */
   readonly stop: (reason: string, code?: number) => Promise<void>;
-}
-
-async function within(ms: number, work: Promise<void>): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(() => resolve(false), ms);
-  });
-  const done = await Promise.race([work.then(() => true), late]);
-  clearTimeout(timer);
-  return done;
 }
 
 export function installShutdown(log: Logger, graceMs = 8_000): Shutdown {
@@ -38,7 +29,8 @@ export function installShutdown(log: Logger, graceMs = 8_000): Shutdown {
 
   async function stopOnce(reason: string, code: number): Promise<void> {
     log.info({ reason }, 'stopping');
-    const clean = await within(graceMs, runSteps());
+    const late = Symbol('late');
+    const clean = (await within(runSteps(), graceMs, () => late)) !== late;
     if (!clean) log.error({ grace_ms: graceMs }, 'the shutdown took too long');
     process.exit(clean ? code : 1);
   }

@@ -50,10 +50,12 @@ export const ERRORS = {
   previous_incarnation_alive: kind(409, '55006', true, 'an earlier incarnation still runs'),
   held: kind(409, '55006', true, 'another operation holds this database'),
   held_elsewhere: kind(409, '55006', true, 'another host runs this database'),
+  key_reused: kind(422, '22023', false, 'this key was used for another request'),
   already_created: kind(409, '42P04', false, 'this key has made a database already'),
   identity_conflict: kind(409, '40001', true, 'the identity document has changed meanwhile'),
   // What the fleet can not do now.
   waking: kind(503, '57P03', true, 'the database is being started'),
+  backed_off: kind(503, '57P03', true, 'this source wakes the database and never uses it'),
   broken: kind(503, '57P03', false, 'the database can not be started'),
   start_failed: kind(503, '57P03', true, 'the database could not be started'),
   no_capacity: kind(503, '53300', true, 'no room is left in the fleet for now'),

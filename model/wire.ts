@@ -63,6 +63,23 @@ export interface AgentSuspendAnswer extends Version {
   readonly outcome: 'suspended' | 'busy' | 'not_current';
 }
 
+export type AwakeSession = Said<typeof answers.awakeSession>;
+
+/**
+ * GET /v1/awake/{database}: who woke it, who keeps it awake, and who has woken it lately, as far as
+ * this host knows.
+ */
+export interface AwakeAnswer extends Version {
+  /** Whether anybody has ever logged in; true as well if nobody can tell. */
+  readonly visited: boolean;
+  readonly epoch: number | null;
+  readonly woken_by: Said<typeof answers.wokenBy> | null;
+  /** At most 20, and how many `more`; null: it does not run here, or does not answer. */
+  readonly sessions: readonly AwakeSession[] | null;
+  readonly more: number;
+  readonly wakes: readonly Said<typeof answers.wakeCount>[];
+}
+
 /** POST /v1/warm: builds a warm slot. POST /v1/recycle: stops one and empties it. */
 export interface WarmAnswer extends Version {
   readonly slot: number;
@@ -120,4 +137,5 @@ export type SuspendAnswer = Said<typeof answers.suspendAnswer>;
 export type RouteAnswer = Said<typeof answers.routeAnswer>;
 export type AccessAnswer = Said<typeof answers.accessAnswer>;
 export type PasswordAnswer = Said<typeof answers.passwordAnswer>;
+export type DatabaseDetail = Said<typeof answers.databaseDetail>;
 export type DatabaseAnswer = Said<typeof answers.databaseAnswer>;

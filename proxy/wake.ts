@@ -2,7 +2,7 @@
  * From a database's id to an address where its Postgres answers: remembered routes, and one start
  * call per database at a time for all who wait. Waiting is bounded in number and in time.
  */
-import { AppError, type ErrorCode } from '../model/errors.ts';
+import { AppError, codeOf, type ErrorCode } from '../model/errors.ts';
 import { HELD_MAX, HELD_PER_DATABASE_MAX } from '../model/limits.ts';
 import type { Address, Cause, ColdStart, StartAnswer, StartRequest } from '../model/wire.ts';
 import { pause, unlessAborted } from './abort.ts';
@@ -189,8 +189,10 @@ function createHold(join: Join, estimate: (database: string) => Promise<number |
       const coldStart = joined && cold === 'resume' ? 'joined' : cold;
       return { epoch: found.epoch, address: found.address, coldStart };
     } catch (error) {
-      if (!(error instanceof AppError) || !SETTLES.has(error.code) || request.signal.aborted)
-        throw error;
+      // Another's: whoever only joined asks for itself.
+      const other = joined && codeOf(error) === 'backed_off';
+      if (!(error instanceof AppError) || request.signal.aborted) throw error;
+      if (!SETTLES.has(error.code) && !other) throw error;
       return { retryMs: RETRY_MS, estimateMs: estimateOf(error) };
     } finally {
       clearTimeout(timer);

@@ -20,6 +20,6 @@ export const postDatabases = route({
       key: input.idempotencyKey,
       requestId: input.requestId,
     });
-    return { status: 201, body: created };
+    return { status: created.cold_start === 'repeat' ? 200 : 201, body: created };
   },
 });

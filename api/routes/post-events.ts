@@ -15,6 +15,9 @@ export const postEvents = route({
     const { events } = input.body;
     if (events.some((event) => event.host !== input.params['id']))
       throw new AppError('bad_request', { detail: 'an event of another host' });
+    // So that what follows is the tenant's, also of one that was made while the index was away.
+    const made = events.flatMap(({ kind, database = [] }) => (kind === 'created' ? database : []));
+    await context.adopter.adopt(input.params['id'] ?? '', made, input.requestId);
     if (!(await eventInsert(context.hot, events)))
       throw new AppError('storage_full', { detail: 'the event table is full' });
     const last = events.at(-1);

@@ -11,7 +11,7 @@ export const postStart = route({
   async handle(context, input) {
     const answer = await context.starter.start({
       database: input.params['id'] ?? '',
-      request: input.body,
+      request: { cause: { source: input.caller.name }, ...input.body },
       requestId: input.requestId,
       force: input.caller.scopes.includes('operator'),
     });

@@ -6,11 +6,15 @@ import { hostSync } from '../../db/hot/host-sync.ts';
 import type { Context } from '../context.ts';
 import { ok, route } from '../route.ts';
 
-async function take(context: Context, report: HostReport): Promise<void> {
+async function take(context: Context, report: HostReport, requestId: string): Promise<void> {
   if (!context.fleet.hear(report, context.now())) {
     context.metrics.syncs.inc({ outcome: 'unchanged' });
     return;
   }
+  const run = report.slots.flatMap(({ state, database = [] }) =>
+    state === 'running' ? database : [],
+  );
+  await context.adopter.adopt(report.host, run, requestId);
   const taken = await hostSync(context.hot, report);
   context.fleet.indexed(report.host, report);
   context.metrics.syncs.inc({ outcome: taken ? 'taken' : 'dropped' });
@@ -26,7 +30,7 @@ export const postSync = route({
     const report = input.body;
     if (report.host !== input.params['id'])
       throw new AppError('bad_request', { detail: 'the host in path and body differ' });
-    await take(context, report);
+    await take(context, report, input.requestId);
     return ok({ generation: await context.generation() } satisfies SyncAnswer);
   },
 });

@@ -193,6 +193,30 @@ AS $function$
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.database_adopt(doc jsonb, the_host text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+  insert into tenant (name) values (doc ->> 'tenant') on conflict do nothing;
+  insert into database (id, tenant, size, state, epoch, directory, last_host, identity,
+                        identity_version, created_at, deleted_at)
+  values (doc ->> 'id', doc ->> 'tenant', doc ->> 'size',
+          case when doc ->> 'deleted_at' is null then 'suspended' else 'deleting' end,
+          1, doc ->> 'directory', the_host, doc, (doc ->> 'version')::bigint,
+          (doc ->> 'created_at')::timestamptz, (doc ->> 'deleted_at')::timestamptz)
+  on conflict (id) do nothing;
+  if not found then
+    return false;
+  end if;
+  insert into event (host_id, boot, seq, kind, at, database_id, tenant, epoch, size)
+  values ('hot', 0, nextval('event_hot_seq'), 'database_created', (doc ->> 'created_at')::timestamptz,
+          doc ->> 'id', doc ->> 'tenant', 1, doc ->> 'size');
+  return true;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.databases_running(ids text[], epochs bigint[], directories text[], hosts text[], boots bigint[], versions bigint[], sockets text[], ports integer[])
  RETURNS TABLE(nr bigint)
  LANGUAGE plpgsql

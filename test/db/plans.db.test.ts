@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, type Client } from '../../db/client.ts';
 import { assignmentSweep } from '../../db/hot/assignment-sweep.ts';
+import { databaseAdopt, databaseMissing } from '../../db/hot/database-adopt.ts';
 import { databaseCreate, databaseCreateUndo } from '../../db/hot/database-create.ts';
 import { databaseFind } from '../../db/hot/database-find.ts';
 import { databaseHeld } from '../../db/hot/database-held.ts';
@@ -75,6 +76,12 @@ async function all(): Promise<void> {
   await databaseList(hot, { ...filter, tenants: ['t1'] });
   await databaseIdentity(hot, { ...identityOf(id), directory: DIRECTORY, version: 2 });
   await databaseCreateUndo(hot, id);
+  await databaseMissing(hot, [id]);
+  await databaseAdopt(
+    hot,
+    { ...identityOf(databaseId(9997)), directory: DIRECTORY, version: 1 },
+    HOST,
+  );
   await assignmentSweep(hot, '');
   await generationFind(hot);
   const event = { host: HOST, boot: 1, seq: version, kind: 'started', at: '2026-11-23T00:00:00Z' };

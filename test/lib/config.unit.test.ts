@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { ConfigError } from '../../lib/config-error.ts';
 import { ALL_KEYS, readManagementConfig } from '../../lib/config-management.ts';
+import { readKeys } from '../../lib/config.ts';
 import { childEnvironment, downloadEnvironment, systemVariable } from '../../lib/environment.ts';
 
 const HASH = 'a'.repeat(64);
@@ -39,6 +40,11 @@ describe('the settings', () => {
     expect(readManagementConfig(['PILOTLIGHT_NAMESPACES'])).toEqual({
       PILOTLIGHT_NAMESPACES: 'off',
     });
+  });
+
+  test('of a table are all read where none are named', () => {
+    const table = { PILOTLIGHT_BIND: ALL_KEYS.PILOTLIGHT_BIND };
+    expect(readKeys(table)).toEqual({ PILOTLIGHT_BIND: '127.0.0.1' });
   });
 
   test('can not be changed once they are read', () => {

@@ -1,0 +1,55 @@
+/**
+ * Databases that the index does not know: made while it was away, or before it was made anew. Their
+ * rows are made of their identity documents as soon as a host speaks of them. The same for changes of
+ * a document that the index has missed.
+ */
+import { codeOf } from '../model/errors.ts';
+import { databaseAdopt, databaseMissing } from '../db/hot/database-adopt.ts';
+import { databaseIdentity } from '../db/hot/database-identity.ts';
+import type { Parts } from './context.ts';
+
+/** Ids remembered as known, about 100 bytes each. */
+const KNOWN_MAX = 200_000;
+
+export type Adopter = ReturnType<typeof createAdopter>;
+
+export function createAdopter(parts: Parts, generation: () => Promise<string>) {
+  const known = new Set<string>();
+  const owed = new Set<string>();
+  let of = '';
+
+  /** @returns false if that came to nothing: it is tried again when a host speaks of it again. */
+  async function take(host: string, database: string, requestId: string): Promise<boolean> {
+    try {
+      const identity = await parts.agents.identity(host, database, requestId);
+      await databaseAdopt(parts.hot, identity, host);
+      await databaseIdentity(parts.hot, identity);
+      parts.log.info({ database, host, request_id: requestId }, 'the index has its document now');
+      return true;
+    } catch (error) {
+      parts.log.warn({ database, host, code: codeOf(error) }, 'the index lacks a document yet');
+      return false;
+    }
+  }
+
+  return {
+    /** Makes sure that the index knows these databases, of which `host` speaks. */
+    async adopt(host: string, databases: readonly string[], requestId: string): Promise<void> {
+      const current = await generation();
+      if (current !== of || known.size > KNOWN_MAX) known.clear();
+      of = current;
+      const unsure = databases.filter((id) => !known.has(id));
+      if (unsure.length === 0) return;
+      const missing = new Set(await databaseMissing(parts.hot, unsure));
+      for (const id of unsure)
+        if (!missing.has(id) || (await take(host, id, requestId))) known.add(id);
+    },
+    /** A document has been changed, and the index could not be told. */
+    owe: (database: string) => owed.add(database),
+    async pay(): Promise<void> {
+      const [host] = parts.fleet.liveHosts(parts.now());
+      for (const id of host === undefined ? [] : owed)
+        if (await take(host ?? '', id, 'owed')) owed.delete(id);
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/** Whom a tenant's Postgres is kept awake for: a look at its sessions, for people. */
+import pg from 'pg';
+import { SUPERUSER } from '../../model/ids.ts';
+import type { Address, AwakeSession } from '../../model/wire.ts';
+
+/** Sessions in one answer; the longest at work come first. */
+const SESSIONS_MAX = 20;
+
+const TEXT = `
+  select coalesce(usename, '') as role, coalesce(application_name, '') as application_name,
+         host(client_addr) as source,
+         case when backend_type = 'client backend' then coalesce(state, 'starting')
+              else backend_type end as state,
+         coalesce(state_change, backend_start) as since,
+         backend_type = 'client backend' and application_name = any($1::text[]) as ignored,
+         count(*) over ()::int as all
+    from pg_stat_activity
+   where backend_type in ('client backend', 'walsender', 'autovacuum worker')
+     and pid <> pg_backend_pid()
+     and usename is distinct from '${SUPERUSER}'
+  union all
+  select owner, gid, null, 'prepared transaction', prepared, false, 0 from pg_prepared_xacts
+   order by ignored, since
+   limit ${SESSIONS_MAX}`;
+
+type Row = Omit<AwakeSession, 'since'> & { readonly since: Date; readonly all: number };
+
+/**
+ * @param ignore names of applications that do not count as work.
+ * @throws what pg throws if Postgres does not answer within `timeoutMs`.
+ */
+export async function listSessions(
+  address: Address,
+  ignore: readonly string[],
+  timeoutMs: number,
+): Promise<{ readonly sessions: readonly AwakeSession[]; readonly more: number }> {
+  const client = new pg.Client({
+    host: address.socket,
+    port: address.port,
+    user: SUPERUSER,
+    database: 'postgres',
+    application_name: 'pilotlight',
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<Row>(TEXT, [[...ignore]]);
+    const sessions = rows.map(({ role, application_name, source, state, since, ignored }) => ({
+      ...{ role, application_name, source, state, ignored },
+      since: since.toISOString(),
+    }));
+    const total = Math.max(0, ...rows.map(({ all }) => all));
+    return { sessions, more: Math.max(0, total - sessions.length) };
+  } finally {
+    await client.end();
+  }
+}

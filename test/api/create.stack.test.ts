@@ -1,0 +1,137 @@
+/** Creates by a key: once, however often and whatever is away; and the password that nobody has got. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { setTimeout as pause } from 'node:timers/promises';
+import { createAnswer } from '../../contract/answers.ts';
+import { connect } from '../../db/client.ts';
+import { childrenOf } from '../../dev/process-table.ts';
+import type { Stack } from '../../dev/stack.ts';
+import { startTemporaryStack } from '../../dev/temporary.ts';
+import { createJsonClient, type JsonClient } from '../../lib/http-client.ts';
+import type { CreateAnswer, DatabaseDetail } from '../../model/wire.ts';
+
+let stack: Stack;
+let operator: JsonClient;
+
+beforeAll(async () => {
+  stack = await startTemporaryStack({
+    say: () => undefined,
+    hosts: 2,
+    warm: 1,
+    settings: { PILOTLIGHT_SLOTS: 'small=8' },
+  });
+  operator = createJsonClient(stack.endpoints.api.tokens['operator'] ?? '');
+}, 60_000);
+afterAll(async () => {
+  operator.close();
+  await stack.stop();
+});
+
+const at = (path: string): string => `${stack.endpoints.api.url}/v1/databases${path}`;
+
+async function create(key: string, spec: object = {}): Promise<CreateAnswer> {
+  const answer = await operator.call<CreateAnswer>(at(''), {
+    body: { tenant: 'acme', ...spec },
+    headers: { 'idempotency-key': key },
+    timeoutMs: 40_000,
+  });
+  expect(createAnswer.safeParse(answer).error).toBeUndefined();
+  return answer;
+}
+
+const get = (id: string) => operator.call<DatabaseDetail>(at(`/${id}`), { timeoutMs: 10_000 });
+
+async function suspend(id: string): Promise<void> {
+  const { epoch } = await get(id);
+  await operator.call(at(`/${id}/suspend`), { body: { epoch }, timeoutMs: 30_000 });
+}
+
+async function login({ connection_string }: CreateAnswer): Promise<void> {
+  const client = await connect(connection_string);
+  await client.query('select 1');
+  await client.end();
+}
+
+async function until<T>(look: () => Promise<T>, holds: (found: T) => boolean): Promise<T> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const found = await look();
+    if (holds(found)) return found;
+    if (Date.now() > deadline) throw new Error(`still ${JSON.stringify(found)}`);
+    await pause(50);
+  }
+}
+
+test('a repeat answers the same database with a new password until somebody has logged in', async () => {
+  const first = await create('a');
+  const second = await create('a');
+  expect(second).toMatchObject({ id: first.id, epoch: 1, cold_start: 'repeat' });
+  expect(second.password).not.toBe(first.password);
+  await expect(login(first)).rejects.toMatchObject({ code: '28P01' });
+  await login(second);
+  await expect(create('a')).rejects.toMatchObject({
+    code: 'already_created',
+    data: { id: first.id },
+  });
+  // It sleeps, and the volume remembers.
+  await suspend(first.id);
+  await expect(create('a')).rejects.toMatchObject({ code: 'already_created' });
+  await login(second);
+});
+
+test('a database that has fallen asleep without a login is still to be had', async () => {
+  const first = await create('b');
+  await suspend(first.id);
+  const second = await create('b');
+  expect(second).toMatchObject({ id: first.id, cold_start: 'repeat' });
+  await login(second);
+  await expect(create('b')).rejects.toMatchObject({ code: 'already_created' });
+});
+
+test('the same key with another request is refused; the order of labels is no other request', async () => {
+  const first = await create('c', { labels: { x: '1', y: '2' } });
+  expect(await create('c', { labels: { y: '2', x: '1' } })).toMatchObject({ id: first.id });
+  for (const spec of [{ labels: { x: '1' } }, { labels: { x: '1', y: '2' }, idle_ms: 7 }])
+    await expect(create('c', spec)).rejects.toMatchObject({ code: 'key_reused' });
+  const other = await create('c', { tenant: 'other', labels: { x: '1' } });
+  expect(other.id).not.toBe(first.id);
+});
+
+test('of many at once with one key one makes it, and all that are answered name the same', async () => {
+  const all = await Promise.allSettled(Array.from({ length: 8 }, () => create('d')));
+  const made = all.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  expect(new Set(made.map(({ id }) => id)).size).toBe(1);
+  expect(made.filter((one) => one.cold_start !== 'repeat')).toHaveLength(1);
+  for (const one of all)
+    if (one.status === 'rejected') expect(['held', 'identity_conflict']).toContain(one.reason.code);
+});
+
+test('with the index away it is made by any agent, once; the row appears when the index is back', async () => {
+  const hot = stack.endpoints.processes['hot'] ?? 0;
+  const frozen = [hot, ...childrenOf(hot).map(({ pid }) => pid)];
+  for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+  let first: CreateAnswer;
+  let second: CreateAnswer;
+  try {
+    first = await create('e');
+    second = await create('e');
+  } finally {
+    for (const pid of frozen) process.kill(pid, 'SIGCONT');
+  }
+  expect(first).toMatchObject({ epoch: 1, cold_start: 'warm' });
+  expect(second).toMatchObject({ id: first.id, cold_start: 'repeat' });
+  const seen = await until(
+    () => get(first.id).catch(() => undefined),
+    (database) => database?.state === 'running',
+  );
+  expect(seen).toMatchObject({ tenant: 'acme', epoch: 1 });
+  await login(second);
+  await expect(login(first)).rejects.toMatchObject({ code: '28P01' });
+  await expect(create('e')).rejects.toMatchObject({ code: 'already_created' });
+  const sql = await connect(stack.endpoints.hot_url);
+  const { rows } = await sql.query(
+    `select count(*) from event where kind = 'database_created' and database_id = $1`,
+    [first.id],
+  );
+  await sql.end();
+  expect(rows).toEqual([['1']]);
+}, 120_000);
