@@ -33,6 +33,7 @@ runMain('api', async () => {
     url: config.PILOTLIGHT_HOT_URL,
     size: POOL_SIZE,
     onIdleError: (error) => log.warn({ err: error }, 'a connection to hot Postgres broke'),
+    onTook: (statement, ms) => context.metrics.index.observe({ statement }, ms / 1000),
   });
   shutdown.onStop('hot Postgres', hot.close);
   const client = createJsonClient(config.PILOTLIGHT_AGENT_TOKEN);

@@ -12,15 +12,16 @@ export function createMetrics(parts: { readonly fleet: Fleet; readonly starter: 
   const registers = [registry];
   const requests = new Histogram({
     name: 'pilotlight_api_request_seconds',
-    help: 'Time to answer, by route and code (ok or the code of the error table)',
-    labelNames: ['route', 'code'],
+    help: 'Time to answer, by route, code (ok or the code of the error table) and kind of cold start',
+    labelNames: ['route', 'code', 'cold_start'],
     buckets: BUCKETS,
     registers,
   });
-  const starts = new Counter({
-    name: 'pilotlight_starts_total',
-    help: 'Answered starts by how they were served',
-    labelNames: ['cold_start'],
+  const index = new Histogram({
+    name: 'pilotlight_api_index_seconds',
+    help: 'Time of the index in what is answered, by statement; the time of agents is theirs to say',
+    labelNames: ['statement'],
+    buckets: BUCKETS,
     registers,
   });
   const syncs = new Counter({
@@ -51,7 +52,7 @@ export function createMetrics(parts: { readonly fleet: Fleet; readonly starter: 
       this.set(parts.fleet.size().running);
     },
   });
-  return { registry, requests, starts, syncs, swept };
+  return { registry, requests, index, syncs, swept };
 }
 
 export type Metrics = ReturnType<typeof createMetrics>;

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
 import { AppError, ERRORS, codeOf, errorBodyOf } from '../model/errors.ts';
 import { isDatabaseId } from '../model/ids.ts';
+import type { StartAnswer } from '../model/wire.ts';
 import { BODY_BYTES_MAX, REQUEST_BYTES_MAX } from '../model/limits.ts';
 import type { Caller, TokenTable } from '../lib/tokens.ts';
 import { databaseGet } from '../db/hot/database-find.ts';
@@ -81,8 +82,9 @@ function handlerOf(context: Context, tokens: TokenTable, spec: Route): RequestHa
     const requestId = requestIdOf(request.get('x-request-id'));
     response.set('x-request-id', requestId);
     response.on('finish', () => {
-      const code = String(response.locals['code'] ?? 'ok');
-      context.metrics.requests.observe({ route: spec.path, code }, (context.now() - begun) / 1000);
+      const { code = 'ok', cold_start = '' } = response.locals as Record<string, string>;
+      const labels = { route: spec.path, code, cold_start };
+      context.metrics.requests.observe(labels, (context.now() - begun) / 1000);
     });
     const open = spec.scopes.length === 0;
     const caller = open ? NOBODY : tokens.check(request.get('authorization'), spec.scopes);
@@ -96,6 +98,7 @@ function handlerOf(context: Context, tokens: TokenTable, spec: Route): RequestHa
       caller,
       idempotencyKey: request.get('idempotency-key'),
     });
+    response.locals['cold_start'] = (answer.body as Partial<StartAnswer>).cold_start;
     response.status(answer.status);
     if (typeof answer.body === 'string') response.type('text/plain').send(answer.body);
     else response.json(answer.body);

@@ -19,7 +19,7 @@ import { startIdleTimer } from './idle.ts';
 import { createIncarnations } from './incarnation.ts';
 import { openJournal } from './journal.ts';
 import { createLocks } from './lock.ts';
-import { createHostMetrics } from './metrics.ts';
+import { addReportMetrics, createHostMetrics } from './metrics.ts';
 import { writeAccessFiles } from './postgres.ts';
 import { findUser, isRoot, makeRunFolder, ownUser } from './prepare.ts';
 import { machineBootId } from './processes.ts';
@@ -172,6 +172,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     const shipper = await startShipper({ journal, host, apiUrls, client, log });
     const { sawGeneration } = shipper;
     const sync = startSync({ host, apiUrls, client, slots, report, sawGeneration, log });
+    addReportMetrics(registry, journal, sync.taken);
     const idle = startIdleTimer(context);
     stops.push(shipper.stop, sync.stop, idle.stop);
   }

@@ -35,6 +35,8 @@ export interface Journal {
   readonly onAppend: (listener: () => void) => void;
   /** Events after a position, oldest first, durable ones only; at most `max`. */
   readonly after: (position: Position, max: number) => Promise<AgentEvent[]>;
+  /** Events of this boot that are not acknowledged yet. */
+  readonly backlog: () => number;
   /** How far the last agent of this host was acknowledged. */
   readonly acknowledged: () => Promise<Acknowledged>;
   /** Notes it, durably; what was acknowledged 48 h ago may go. */
@@ -160,6 +162,7 @@ async function readAcknowledged(path: string): Promise<Acknowledged> {
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   await mkdir(options.folder, { recursive: true, mode: 0o700 });
   const noteFile = join(options.folder, 'acked.json');
+  let acked = 0;
   const writer: Writer = {
     ...options,
     listeners: [],
@@ -175,7 +178,9 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
     onAppend: (listener) => void writer.listeners.push(listener),
     after: (position, max) => after(writer, position, max),
     acknowledged: () => readAcknowledged(noteFile),
+    backlog: () => writer.seq - acked,
     async acknowledge(held) {
+      acked = held.boot === options.boot ? held.seq : 0;
       await replaceFile(noteFile, JSON.stringify(held));
       await tidySegments(options.folder, held, Date.now());
     },

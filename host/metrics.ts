@@ -1,7 +1,9 @@
 /** What the agent counts. Labels come from closed sets: verbs, codes of the error table, sizes. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { METRICS_PREFIX } from '../lib/metrics.ts';
+import type { Journal } from './journal.ts';
 import type { Slots } from './slots.ts';
+import type { Sync } from './sync.ts';
 
 /** Seconds; an attach is at 20 ms, a recovery may take a minute. */
 const BUCKETS = [0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 5, 20, 60];
@@ -55,4 +57,29 @@ export function createHostMetrics(
       if (result !== 'ok') refusals.inc({ verb, result });
     },
   };
+}
+
+/** How far the apis are behind what this host knows. */
+export function addReportMetrics(
+  registry: Registry,
+  journal: Pick<Journal, 'backlog'>,
+  taken: Sync['taken'],
+): void {
+  new Gauge({
+    name: `${METRICS_PREFIX}host_event_backlog`,
+    help: 'events of this boot that are not acknowledged yet',
+    registers: [registry],
+    collect() {
+      this.set(journal.backlog());
+    },
+  });
+  new Gauge({
+    name: `${METRICS_PREFIX}host_report_age_seconds`,
+    help: 'since an api took a report of this host: how stale its memory is',
+    labelNames: ['api'],
+    registers: [registry],
+    collect() {
+      for (const [api, at] of taken) this.set({ api }, (performance.now() - at) / 1000);
+    },
+  });
 }

@@ -30,6 +30,7 @@ export function openSimJournal(store: SimJournalStore, host: string, boot: numbe
     onAppend: (listener) => void listeners.push(listener),
     after: (position, max) =>
       Promise.resolve(store.events.filter((event) => isAfter(event, position)).slice(0, max)),
+    backlog: () => seq - (store.held.boot === boot ? store.held.seq : 0),
     acknowledged: () => Promise.resolve(store.held),
     acknowledge(held) {
       store.held = held;

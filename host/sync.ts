@@ -26,7 +26,7 @@ export interface SyncOptions {
 const COALESCE_MS = 50;
 
 /** One api instance: at most one call at a time, the next one with what is true by then. */
-function createLine(options: SyncOptions, url: string) {
+function createLine(options: SyncOptions, url: string, taken: Map<string, number>) {
   let sending = false;
   let again = false;
   let silent = false;
@@ -42,6 +42,7 @@ function createLine(options: SyncOptions, url: string) {
         body: options.report(),
         timeoutMs: AGENT_CALL_MS_MAX,
       });
+      taken.set(url, performance.now());
       options.sawGeneration(answer.generation);
       if (silent) options.log.info({ api: url }, 'the api answers again');
       silent = false;
@@ -60,8 +61,15 @@ function createLine(options: SyncOptions, url: string) {
   return send;
 }
 
-export function startSync(options: SyncOptions): { readonly stop: () => void } {
-  const lines = options.apiUrls.map((url) => createLine(options, url));
+export interface Sync {
+  /** By api: monotonic ms of the last report that it took. */
+  readonly taken: ReadonlyMap<string, number>;
+  readonly stop: () => void;
+}
+
+export function startSync(options: SyncOptions): Sync {
+  const taken = new Map<string, number>();
+  const lines = options.apiUrls.map((url) => createLine(options, url, taken));
   const sendAll = (): void => lines.forEach((send) => void send());
   let soon: NodeJS.Timeout | undefined;
   options.slots.onChange(() => {
@@ -73,6 +81,7 @@ export function startSync(options: SyncOptions): { readonly stop: () => void } {
   sendAll();
   const timer = setInterval(sendAll, SYNC_MS);
   return {
+    taken,
     stop() {
       clearInterval(timer);
       clearTimeout(soon);

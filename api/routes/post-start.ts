@@ -15,7 +15,6 @@ export const postStart = route({
       requestId: input.requestId,
       force: input.caller.scopes.includes('operator'),
     });
-    context.metrics.starts.inc({ cold_start: answer.cold_start });
     return { status: answer.state === 'running' ? 200 : 202, body: answer };
   },
 });

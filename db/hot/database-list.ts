@@ -3,7 +3,7 @@
  * from each tenant's own part of the index, so that a page never costs a walk over the others'.
  */
 import { DATABASE_COLUMNS } from './database-find.ts';
-import type { DatabaseRow } from './rows.ts';
+import type { DatabaseRow, ListFilter } from './rows.ts';
 import type { Hot } from './pool.ts';
 
 const wanted = `
@@ -31,15 +31,6 @@ select ${DATABASE_COLUMNS}
   left join assignment a on a.database_id = d.id
  order by d.id`,
 };
-
-export interface ListFilter {
-  readonly after: string;
-  /** null: all */
-  readonly tenants: readonly string[] | null;
-  readonly state: string | null;
-  readonly labels: Readonly<Record<string, string>> | null;
-  readonly limit: number;
-}
 
 export async function databaseList(hot: Hot, filter: ListFilter): Promise<DatabaseRow[]> {
   const { after, tenants, state, labels, limit } = filter;

@@ -42,6 +42,8 @@ export interface HotOptions {
   /** Connections of each pool. */
   readonly size: number;
   readonly onIdleError: (error: Error) => void;
+  /** Told how long a statement took, waiting for a connection included. */
+  readonly onTook?: (statement: string, ms: number) => void;
 }
 
 /** A plan is made once, perhaps while a table is empty, and kept: it must be good at any size. */
@@ -73,12 +75,15 @@ export function openHot(options: HotOptions): Hot {
   const runOn =
     (pool: pg.Pool): Run =>
     async <Row>(statement: Statement, values: readonly unknown[]) => {
+      const began = performance.now();
       try {
         const result = await pool.query({ ...statement, values: [...values] });
         return result.rows as Row[];
       } catch (error) {
         if (isUnavailable(error)) throw new AppError('unavailable', { cause: error });
         throw error;
+      } finally {
+        options.onTook?.(statement.name, performance.now() - began);
       }
     };
 

@@ -1,4 +1,4 @@
-/** What several statements answer. Types only. */
+/** What statements answer, and are asked for. Types only. */
 import type { Identity } from '../../model/identity.ts';
 import type { SizeName } from '../../model/sizes.ts';
 import type { DatabaseState } from '../../model/state.ts';
@@ -26,4 +26,14 @@ export interface DatabaseRow {
   readonly assigned_epoch: number | null;
   readonly socket: string | null;
   readonly port: number | null;
+}
+
+/** Which databases a list is of. */
+export interface ListFilter {
+  readonly after: string;
+  /** null: all */
+  readonly tenants: readonly string[] | null;
+  readonly state: string | null;
+  readonly labels: Readonly<Record<string, string>> | null;
+  readonly limit: number;
 }

@@ -61,6 +61,11 @@ async function sleep(id: string): Promise<void> {
   await call<SuspendAnswer>(operator, 'POST', `/databases/${id}/suspend`, { epoch });
 }
 
+async function textOf(url: string): Promise<string> {
+  const response = await fetch(url);
+  return response.text();
+}
+
 async function callersInclude(...callers: readonly Caller[]): Promise<void> {
   const path = join(stack.endpoints.home, 'callers.json');
   const file = JSON.parse(await readFile(path, 'utf8')) as { callers: Caller[] };
@@ -223,6 +228,26 @@ describe('a password', () => {
       call(acme, 'POST', `/databases/${id}/password`, { role: 'nobody' }),
     ).rejects.toMatchObject({ code: 'bad_request' });
     await call(operator, 'DELETE', `/databases/${id}`);
+  });
+});
+
+describe('the metrics', () => {
+  test('tell the time of each verb by how it was served, of the index by statement, and who is behind', async () => {
+    const { id } = await create(operator);
+    await sleep(id);
+    await call(operator, 'POST', `/databases/${id}/start`);
+    await call(operator, 'DELETE', `/databases/${id}`);
+    const api = await textOf(`${stack.endpoints.api.url}/metrics`);
+    const answered = (route: string, kind: string): RegExp =>
+      new RegExp(
+        `request_seconds_count{(?=[^}]*cold_start="${kind}")(?=[^}]*route="[^"]*${route}")`,
+      );
+    expect(api).toMatch(answered('/start', 'resume'));
+    expect(api).toMatch(answered('/v1/databases', '(warm|clone)'));
+    expect(api).toMatch(/index_seconds_count\{[^}]*statement="database-start"/);
+    const agent = await textOf(`${stack.endpoints.hosts[0]?.url}/metrics`);
+    expect(agent).toMatch(/host_event_backlog\{[^}]*\} \d/);
+    expect(agent).toMatch(/host_report_age_seconds\{[^}]*api="[^"]+"/);
   });
 });
 
