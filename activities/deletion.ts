@@ -5,7 +5,7 @@ import { holdTake } from '../db/cold/hold-take.ts';
 import type { HotFunctions } from '../db/cold/hot-functions.ts';
 import type { Cold } from '../db/cold/pool.ts';
 import { purgeRecord } from '../db/cold/purge-record.ts';
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import type { DeletionLook } from '../model/cold/deletion.ts';
 import { workflowId } from '../model/cold/names.ts';
 import { AppError, codeOf } from '../model/errors.ts';

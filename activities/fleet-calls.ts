@@ -1,6 +1,6 @@
 /** The hot path as activities call it: any api instance that answers, and the agent of a host. */
 import type { HotFunctions } from '../db/cold/hot-functions.ts';
-import type { CallOptions, JsonClient } from '../lib/http-client.ts';
+import type { CallOptions, JsonClient } from '../lib/json-client.ts';
 import { AppError, codeOf } from '../model/errors.ts';
 import { AGENT_CALL_MS_MAX, ATTACH_MS_MAX, POSTGRES_STOP_MS_MAX } from '../model/limits.ts';
 import type {

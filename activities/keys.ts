@@ -12,7 +12,7 @@ import { runItemEnd } from '../db/cold/run-item-end.ts';
 import { runItemList } from '../db/cold/run-item-list.ts';
 import { runItemAbandoned, runItemRetryFailed } from '../db/cold/run-item-retry.ts';
 import { sealedPasswordPut } from '../db/cold/sealed-password.ts';
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import { passwordContext, sealBox } from '../lib/sealed-box.ts';
 import type { Paged } from '../model/cold/items.ts';
 import { revokeRun, type RotationPage, type RotationPlan } from '../model/cold/keys.ts';

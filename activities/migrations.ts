@@ -5,7 +5,7 @@ import { runCreate } from '../db/cold/run-create.ts';
 import { runEnd } from '../db/cold/run-end.ts';
 import { runFind } from '../db/cold/run-find.ts';
 import { runItemAbandoned, runItemRetryFailed } from '../db/cold/run-item-retry.ts';
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import type { Paged } from '../model/cold/items.ts';
 import type {
   MigrationFile,

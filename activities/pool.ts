@@ -3,7 +3,7 @@ import { Context } from '@temporalio/activity';
 import type { HotFunctions } from '../db/cold/hot-functions.ts';
 import { poolTargetFind } from '../db/cold/pool-target-find.ts';
 import type { Cold } from '../db/cold/pool.ts';
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import type { Logger } from '../lib/log.ts';
 import {
   planRefill,

@@ -1,5 +1,5 @@
 /** Calls to host agents. A host that does not answer is suspected until it syncs again. */
-import type { CallOptions, JsonClient } from '../lib/http-client.ts';
+import type { CallOptions, JsonClient } from '../lib/json-client.ts';
 import { AppError, codeOf } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
 import { AGENT_CALL_MS_MAX, ATTACH_MS_MAX } from '../model/limits.ts';

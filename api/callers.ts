@@ -7,7 +7,8 @@ import { z } from 'zod';
 import { tenantName } from '../contract/words.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import type { Logger } from '../lib/log.ts';
-import { createTokenTable, type Caller, type TokenTable } from '../lib/tokens.ts';
+import { createTokenTable } from '../lib/tokens.ts';
+import type { Caller, TokenTable } from '../lib/callers.ts';
 import { SCOPES } from './route.ts';
 
 const LOOK_MS = 1_000;

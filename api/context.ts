@@ -1,7 +1,7 @@
 /** What the parts of the api are handed, made once by `main.ts`, and what an endpoint is. Types only. */
 import type { z } from 'zod';
 import type { Logger } from '../lib/log.ts';
-import type { Caller } from '../lib/tokens.ts';
+import type { Caller } from '../lib/callers.ts';
 import type { Hot } from '../db/hot/pool.ts';
 import type { NewIdentity } from '../model/identity.ts';
 import type { SizeName } from '../model/sizes.ts';

@@ -5,7 +5,7 @@ import { AppError, ERRORS, codeOf, errorBodyOf } from '../model/errors.ts';
 import { isDatabaseId } from '../model/ids.ts';
 import type { StartAnswer } from '../model/wire.ts';
 import { BODY_BYTES_MAX, REQUEST_BYTES_MAX } from '../model/limits.ts';
-import type { Caller, TokenTable } from '../lib/tokens.ts';
+import type { Caller, TokenTable } from '../lib/callers.ts';
 import { databaseGet } from '../db/hot/database-find.ts';
 import type { Context, Route } from './context.ts';
 import { deleteDatabaseRoute } from './routes/delete-database.ts';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { replaceFile } from '../lib/files.ts';
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import { AppError, ERRORS, codeOf } from '../model/errors.ts';
 import type { CreateAnswer, DatabaseAnswer, SuspendAnswer } from '../model/wire.ts';
 

@@ -1,7 +1,8 @@
 /** How the story goes on: the cold plane is lost for a while, and nothing hot notices. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { createCli } from '../bench/cold/cli.ts';
-import { createJsonClient, type JsonClient } from '../lib/http-client.ts';
+import { createJsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import { AppError } from '../model/errors.ts';
 import { monthOf, type CloseResult, type Invoice } from '../model/cold/billing.ts';
 import { workflowId } from '../model/cold/names.ts';

@@ -1,5 +1,5 @@
 /** The host agents of the stack: starting, adopting, finding and stopping them. */
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import { AppError } from '../model/errors.ts';
 import { hostCommand, hostName, hostUrl, type Plan } from './commands.ts';
 import {

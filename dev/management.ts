@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readManagementConfig } from '../lib/config-management.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import { replaceFile } from '../lib/files.ts';
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import {
   apiUrl,
   common,

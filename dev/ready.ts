@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ConfigError } from '../lib/config-error.ts';
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 
 const LOOK_MS = 20;
 const CALL_MS = 1_000;

@@ -3,7 +3,7 @@
  * lives. It knows the agents only; the api learns of warm slots by their syncs.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import { codeOf } from '../model/errors.ts';
 import { AGENT_CALL_MS_MAX, POSTGRES_READY_MS_MAX } from '../model/limits.ts';
 import type { SizeName } from '../model/sizes.ts';

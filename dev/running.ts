@@ -1,6 +1,7 @@
 /** What a running stack consists of, and its two ends: in order, and when its home has vanished. */
 import { isMissing } from '../lib/errno.ts';
-import { createJsonClient, type JsonClient } from '../lib/http-client.ts';
+import { createJsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import type { Plan } from './commands.ts';
 import { removeEndpoints } from './endpoints.ts';
 import { clearVanished, removeHome } from './home.ts';

@@ -5,7 +5,8 @@ import { dirname } from 'node:path';
 import { ConfigError } from '../lib/config-error.ts';
 import { isMissing } from '../lib/errno.ts';
 import { replaceFile } from '../lib/files.ts';
-import { hashToken, type Caller } from '../lib/tokens.ts';
+import { hashToken } from '../lib/tokens.ts';
+import type { Caller } from '../lib/callers.ts';
 
 /** Who calls the api, each with a token of its own. */
 const API_SCOPES = ['proxy', 'host', 'operator', 'create', 'cold'] as const;

@@ -3,7 +3,7 @@ import { isHostId } from '../model/ids.ts';
 import { SIZES, isSizeName, type SizeName } from '../model/sizes.ts';
 import type { HostReport } from '../model/wire.ts';
 import { ConfigError } from '../lib/config-error.ts';
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import type { HttpRoute } from '../lib/http-server.ts';
 import type { Logger } from '../lib/log.ts';
 import { createRegistry } from '../lib/metrics.ts';

@@ -3,7 +3,7 @@
  * Another generation of the hot database (a rebuild, an old restore) gets everything again that is
  * still here: segments are kept for 48 h after their acknowledgement.
  */
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import type { Logger } from '../lib/log.ts';
 import { AGENT_CALL_MS_MAX, EVENTS_PER_CALL_MAX } from '../model/limits.ts';
 import type { AgentEvent, EventsAnswer } from '../model/wire.ts';

@@ -6,11 +6,11 @@
  * one, with a higher boot, adopts what lives.
  */
 import type { Server } from 'node:http';
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import { createJsonServer } from '../lib/http-server.ts';
 import type { Logger } from '../lib/log.ts';
 import { createRegistry } from '../lib/metrics.ts';
-import type { TokenTable } from '../lib/tokens.ts';
+import type { TokenTable } from '../lib/callers.ts';
 import { BODY_BYTES_MAX } from '../model/limits.ts';
 import type { HostReport } from '../model/wire.ts';
 import type { AgentVerbs } from './contract.ts';

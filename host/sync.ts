@@ -2,7 +2,7 @@
  * Tells every api instance the host's whole state, each second and at once after a change: constant
  * work, and nobody has to remember what was told to whom.
  */
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import type { Logger } from '../lib/log.ts';
 import { codeOf } from '../model/errors.ts';
 import { AGENT_CALL_MS_MAX, SYNC_MS } from '../model/limits.ts';

@@ -1,5 +1,6 @@
 /** Callers that are known from the start, each by the one scope that is its name. */
-import { createTokenTable, type TokenTable } from './tokens.ts';
+import { createTokenTable } from './tokens.ts';
+import type { TokenTable } from './callers.ts';
 
 /** @param hashes scope → SHA-256 of its token in hex (PILOTLIGHT_TOKENS). */
 export function fixedTokens(hashes: Readonly<Record<string, string>>): TokenTable {

@@ -5,24 +5,7 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { AppError, isErrorCode } from '../model/errors.ts';
 import { errnoOf } from './errno.ts';
-
-export interface CallOptions {
-  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  readonly body?: unknown;
-  readonly timeoutMs: number;
-  readonly requestId?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal;
-}
-
-export interface JsonClient {
-  /**
-   * @throws AppError with the code the other side named; `unavailable` if it did not answer in time
-   * or at all (then it may have done the work).
-   */
-  readonly call: <T>(url: string, options: CallOptions) => Promise<T>;
-  readonly close: () => void;
-}
+import type { CallOptions, JsonClient } from './json-client.ts';
 
 interface Answered {
   readonly status: number;

@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { AppError, ERRORS, codeOf, errorBodyOf } from '../model/errors.ts';
 import type { Logger } from './log.ts';
-import type { TokenTable } from './tokens.ts';
+import type { TokenTable } from './callers.ts';
 
 export interface HttpRequest {
   readonly params: Readonly<Record<string, string>>;

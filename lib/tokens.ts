@@ -1,20 +1,7 @@
 /** Bearer tokens of callers: compared by hash, in constant time, with the scopes they carry. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { AppError } from '../model/errors.ts';
-
-export interface Caller {
-  readonly name: string;
-  readonly scopes: readonly string[];
-  /** The tenants whose databases it may see and change; undefined = all. */
-  readonly tenants?: readonly string[];
-  /** SHA-256 of its tokens in hex: two while one takes the other's place. */
-  readonly sha256: readonly string[];
-}
-
-export interface TokenTable {
-  /** @throws AppError `unauthenticated` without a known token, `forbidden` without one of `scopes`. */
-  readonly check: (authorization: string | undefined, scopes: readonly string[]) => Caller;
-}
+import type { Caller, TokenTable } from './callers.ts';
 
 const digest = (token: string): Buffer => createHash('sha256').update(token).digest();
 

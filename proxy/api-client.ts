@@ -2,7 +2,8 @@
  * The api as the proxy sees it: several instances, of which it sticks to one that answers. Calls are
  * idempotent, so that one that was not answered is asked of the next instance.
  */
-import { createJsonClient, type CallOptions } from '../lib/http-client.ts';
+import { createJsonClient } from '../lib/http-client.ts';
+import type { CallOptions } from '../lib/json-client.ts';
 import { AppError } from '../model/errors.ts';
 
 /** Keeps the connection open (servers close idle ones after 5 s) and notices a dead api early. */

@@ -2,7 +2,7 @@
 import type { Client } from '@temporalio/client';
 import type { Cold } from '../db/cold/pool.ts';
 import type { HotFunctions } from '../db/cold/hot-functions.ts';
-import type { JsonClient } from '../lib/http-client.ts';
+import type { JsonClient } from '../lib/json-client.ts';
 import type { Logger } from '../lib/log.ts';
 import type { WorkerConfig } from './config.ts';
 

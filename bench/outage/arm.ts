@@ -2,7 +2,8 @@
 import { connect } from '../../db/client.ts';
 import { startTemporaryStack } from '../../dev/temporary.ts';
 import type { Endpoints } from '../../dev/endpoints.ts';
-import { createJsonClient, type CallOptions } from '../../lib/http-client.ts';
+import { createJsonClient } from '../../lib/http-client.ts';
+import type { CallOptions } from '../../lib/json-client.ts';
 import { AppError } from '../../model/errors.ts';
 import type { CreateAnswer } from '../../model/wire.ts';
 import { createColdSide, type ColdSide } from '../cold/cold-side.ts';

@@ -5,7 +5,8 @@ import { databaseDetail } from '../../contract/answers.ts';
 import { connect, type Client } from '../../db/client.ts';
 import type { Stack } from '../../dev/stack.ts';
 import { startTemporaryStack } from '../../dev/temporary.ts';
-import { createJsonClient, type JsonClient } from '../../lib/http-client.ts';
+import { createJsonClient } from '../../lib/http-client.ts';
+import type { JsonClient } from '../../lib/json-client.ts';
 import type { CreateAnswer, DatabaseDetail } from '../../model/wire.ts';
 
 let stack: Stack;

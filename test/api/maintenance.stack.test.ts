@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import type { Stack } from '../../dev/stack.ts';
 import { startTemporaryStack } from '../../dev/temporary.ts';
-import { createJsonClient, type CallOptions, type JsonClient } from '../../lib/http-client.ts';
+import { createJsonClient } from '../../lib/http-client.ts';
+import type { CallOptions, JsonClient } from '../../lib/json-client.ts';
 import { makeVerifier, parseVerifier } from '../../lib/verifier.ts';
 import type { AccessAnswer, CreateAnswer, PasswordAnswer, StartAnswer } from '../../model/wire.ts';
 

@@ -6,8 +6,10 @@ import { ANSWERS } from '../../contract/answers.ts';
 import { connect } from '../../db/client.ts';
 import type { Stack } from '../../dev/stack.ts';
 import { startTemporaryStack } from '../../dev/temporary.ts';
-import { createJsonClient, type JsonClient } from '../../lib/http-client.ts';
-import { hashToken, type Caller } from '../../lib/tokens.ts';
+import { createJsonClient } from '../../lib/http-client.ts';
+import type { JsonClient } from '../../lib/json-client.ts';
+import { hashToken } from '../../lib/tokens.ts';
+import type { Caller } from '../../lib/callers.ts';
 import type {
   CreateAnswer,
   DatabaseAnswer,

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { createJsonClient, type CallOptions } from '../../lib/http-client.ts';
+import { createJsonClient } from '../../lib/http-client.ts';
+import type { CallOptions } from '../../lib/json-client.ts';
 import { createJsonServer, textAnswer, type HttpRoute } from '../../lib/http-server.ts';
 import { closeServer, listen } from '../../lib/listen.ts';
 import { createLogger } from '../../lib/log.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { fixedTokens } from '../../lib/fixed-tokens.ts';
-import { createTokenTable, hashToken, type TokenTable } from '../../lib/tokens.ts';
+import { createTokenTable, hashToken } from '../../lib/tokens.ts';
+import type { TokenTable } from '../../lib/callers.ts';
 import { AppError, codeOf } from '../../model/errors.ts';
 
 const fixed = fixedTokens({

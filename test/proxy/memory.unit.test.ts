@@ -1,6 +1,6 @@
 /** What the proxy remembers of routes, and how those who wait share one start. */
 import { describe, expect, test } from '@jest/globals';
-import type { CallOptions } from '../../lib/http-client.ts';
+import type { CallOptions } from '../../lib/json-client.ts';
 import { AppError, codeOf } from '../../model/errors.ts';
 import { HELD_PER_DATABASE_MAX } from '../../model/limits.ts';
 import type { StartAnswer, StartRequest } from '../../model/wire.ts';
