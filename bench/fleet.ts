@@ -42,7 +42,8 @@ async function waitReleased(runFile: string): Promise<void> {
   }
 }
 
-async function directoryOf(document: string): Promise<string> {
+/** @param document an identity document on the volume. @returns the id of its data's directory. */
+export async function directoryOf(document: string): Promise<string> {
   const identity = parseIdentity(JSON.parse(await readFile(document, 'utf8')));
   if ('wrong' in identity) throw new Error(`BUG: ${document}: ${identity.wrong}`);
   return identity.directory;

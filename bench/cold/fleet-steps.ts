@@ -1,8 +1,9 @@
 /** What is done to the fleet of `npm run fleet`, and counted. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { workflowId } from '../../model/cold/names.ts';
 import type { MigrationResult } from '../../model/cold/migrations.ts';
 import type { RotationResult } from '../../model/cold/keys.ts';
-import { delay, login, until, withFolder } from './stack.ts';
+import { login, until, withFolder } from './stack.ts';
 import type { ColdDatabase, ColdStack } from './stack.ts';
 
 const WORKFLOW_MS_MAX = 10 * 60_000;

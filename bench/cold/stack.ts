@@ -1,7 +1,8 @@
 /** A stack of a bench's own with its whole cold plane, and what the benches ask of it. */
-import { readFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect, postgresErrorOf } from '../../db/client.ts';
 import { createFleetClient, type FleetClient } from '../../dev/fleet-client.ts';
 import type { ManagementReady } from '../../dev/management.ts';
@@ -12,11 +13,12 @@ import { ConfigError } from '../../lib/config-error.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
 import type { JsonClient } from '../../lib/json-client.ts';
 import { ERRORS, codeOf } from '../../model/errors.ts';
-import { parseIdentity } from '../../model/identity-parse.ts';
+import { directoryOf } from '../fleet.ts';
 import { createCli, type TemporalCli } from './cli.ts';
 
 const CALL_MS = 30_000;
 const SLEEP_MS_MAX = 60_000;
+const PATIENCE_MS = 120_000;
 
 export interface ColdDatabase {
   readonly id: string;
@@ -39,9 +41,6 @@ export interface ColdStack {
   /** The connection string with the new password of a rotation: it is opened by that, once. */
   readonly openPassword: (rotation: string, database: ColdDatabase) => Promise<string>;
 }
-
-export const delay = (ms: number): Promise<void> =>
-  new Promise((resolve) => setTimeout(resolve, ms));
 
 /** @throws ConfigError naming `what` after `ms`. */
 export async function until(
@@ -69,18 +68,24 @@ async function rowsOf(
   }
 }
 
-/** Asks again for a minute while the fleet says that asking again may help. */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + 60_000;
+/** Asks again for two minutes at most, while `mayHelp` says so of what it throws. */
+export async function patiently<T>(
+  work: () => Promise<T>,
+  mayHelp: (error: unknown) => boolean = () => true,
+): Promise<T> {
+  const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     try {
       return await work();
     } catch (error) {
-      if (!ERRORS[codeOf(error)].retryable || Date.now() > deadline) throw error;
+      if (!mayHelp(error) || Date.now() > deadline) throw error;
       await delay(200);
     }
   }
 }
+
+/** The fleet says that asking again may help. */
+const isRetryable = (error: unknown): boolean => ERRORS[codeOf(error)].retryable;
 
 /** Tries a login. @returns its first value, or `refused` for a password that is not taken. */
 export async function login(url: string, sql = 'select 1'): Promise<unknown> {
@@ -103,12 +108,6 @@ export async function withFolder<T>(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-async function directoryOf(document: string): Promise<string> {
-  const identity = parseIdentity(JSON.parse(await readFile(document, 'utf8')));
-  if ('wrong' in identity) throw new Error(`BUG: ${document}: ${identity.wrong}`);
-  return identity.directory;
 }
 
 interface Opened {
@@ -139,7 +138,7 @@ function coldStackOf(stack: Stack, management: ManagementReady): ColdStack & { c
       await patiently(async () => {
         const { state, epoch } = await fleet.get(id);
         if (state === 'running') await fleet.suspend(id, epoch);
-      });
+      }, isRetryable);
       await fleet.waitFor(id, ({ state }) => state === 'suspended', SLEEP_MS_MAX);
     },
     async openPassword(rotation, { id, connection_string }) {

@@ -7,9 +7,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Shutdown } from '../../lib/shutdown.ts';
 import type { WorkflowType } from '../../model/cold/names.ts';
-import { delay, until, withColdStack, type ColdStack } from '../cold/stack.ts';
+import { patiently, until, withColdStack, type ColdStack } from '../cold/stack.ts';
 import { lineOf, type Figures } from '../harness.ts';
 import type { KillsArguments } from './arguments.ts';
 import { createRandom, shuffled } from './schedule.ts';
@@ -23,7 +24,6 @@ const SECOND_KILL_MS = 4_000;
 const VICTIMS = ['temporal', 'worker'] as const;
 /** Longer than any activity's time-out with which a dead worker is noticed. */
 const FINISH_MS_MAX = 240_000;
-const START_MS_MAX = 120_000;
 /** In one round. Chance decides when a kill falls, but not against us for ever. */
 const PLAYS_MAX = 8;
 /** Paused before the first round, and to be found so after each. */
@@ -50,19 +50,6 @@ interface Sum {
   /** Workflows under which not both were killed in a round. */
   unhit: number;
   schedules_changed: number;
-}
-
-/** A server that was killed a moment ago does not answer. */
-async function patiently<T>(work: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + START_MS_MAX;
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await delay(200);
-    }
-  }
 }
 
 /** Each once, in an order and at moments of their own. @returns when. */
@@ -128,6 +115,7 @@ async function playOnce(
   const { stack } = scene;
   const plays: Play[] = [];
   for (const type of types) plays.push(await MAKERS[type](scene, n));
+  // A server that was killed a moment ago does not answer.
   const started = Promise.all(plays.map((play) => patiently(play.start)));
   const kills = await killBoth(stack, random);
   await started;
