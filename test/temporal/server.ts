@@ -63,14 +63,21 @@ function runCli(address: string, args: readonly string[]): Promise<string> {
   });
 }
 
-/** @param bare a state file without our namespace and search attributes, as others make it. */
-export async function createTestServer(bare = false): Promise<TestServer> {
+/**
+ * @param bare a state file without our namespace and search attributes, as others make it.
+ * @param more arguments of the server.
+ */
+export async function createTestServer(
+  bare = false,
+  more: readonly string[] = [],
+): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'pilotlight-temporal-'));
   const guard = startGuard(folder);
   const ports = { temporal: await freePort(), temporalUi: await freePort() };
   const full = serverArguments(folder, ports, '127.0.0.1');
   const from = full.indexOf('--search-attribute');
-  const args = bare ? full.slice(0, from).map((arg) => (arg === 'fleet' ? 'other' : arg)) : full;
+  const own = bare ? full.slice(0, from).map((arg) => (arg === 'fleet' ? 'other' : arg)) : full;
+  const args = [...own, ...more];
   let server: ChildProcess | undefined;
   const address = `127.0.0.1:${ports.temporal}`;
   return {

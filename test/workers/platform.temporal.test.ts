@@ -23,7 +23,9 @@ beforeAll(async () => {
   if (isSkipped) return;
   // Its state file is as somebody else made it: without our namespace and search attributes.
   server = await createTestServer(true);
-  robbed = await createTestServer(true);
+  // Polls are answered after seconds instead of a minute: only then a worker learns that they fail.
+  const polls = ['--dynamic-config-value', 'matching.longPollExpirationInterval="3s"'];
+  robbed = await createTestServer(true, polls);
   await robbed.start();
   const { address, guard } = robbed;
   doomed = await startTestWorker({ address, guard, role: 'keys' });
