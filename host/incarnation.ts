@@ -19,6 +19,7 @@ import type { AccessFiles } from './postgres.ts';
 import type { Installation } from './prepare.ts';
 import { processesIn, signal, type Supervised } from './processes.ts';
 import { waitForReady } from './ready.ts';
+import { findRelcache, keepRelcache, type RelcachePaths } from './relcache.ts';
 import type { Volume } from './volume.ts';
 
 export interface Incarnation extends SlotRef {
@@ -99,10 +100,18 @@ function killAll({ alive }: Runs): void {
   for (const pid of processesIn(folders)) signal(pid, 'SIGKILL');
 }
 
+const relcacheOf = ({ volume, pg }: Runs, directory: string): RelcachePaths => ({
+  ...volume.directory(directory),
+  program: join(pg.folder, 'bin/postgres'),
+});
+
 async function bury(runs: Runs, incarnation: Incarnation): Promise<void> {
   const { alive, holdings, log } = runs;
   const { directory, epoch } = incarnation;
   alive.delete(incarnation);
+  await keepRelcache(relcacheOf(runs, directory)).catch((error: unknown) => {
+    log.warn({ directory, epoch, err: error }, 'no relation cache is kept for the next run');
+  });
   const released = await holdings.finish(directory, epoch);
   if (!released) log.error({ directory, epoch }, 'the lock of an ended run did not come free');
   await rm(incarnation.folder, { recursive: true, force: true });
@@ -128,7 +137,8 @@ async function launch(
   const { volume, run, pg, access, alive } = runs;
   const folder = folderOf(run, start.directory, epoch);
   const stalePidFile = join(volume.directory(start.directory).data, 'postmaster.pid');
-  await Promise.all([
+  const [restoreRelcache] = await Promise.all([
+    findRelcache(relcacheOf(runs, start.directory)),
     holding.mint(epoch),
     placeDraft(draft, folder),
     rm(stalePidFile, { force: true }),
@@ -166,7 +176,10 @@ async function launch(
   try {
     const outcome = await ready;
     await confirmed;
-    if (outcome === 'ready') return incarnation;
+    if (outcome === 'ready') {
+      restoreRelcache();
+      return incarnation;
+    }
     throw await failureOf(runs, incarnation, outcome);
   } catch (error) {
     incarnation.ending = true;

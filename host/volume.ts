@@ -3,7 +3,8 @@
  *
  *     volume.json                     id and kind
  *     hosts/<host>/                   boot, heartbeat, agent.lock, journal/
- *     directories/<directory>/        data/ (PGDATA), lock, run, database (which one it was made for)
+ *     directories/<directory>/        data/ (PGDATA), lock, run, database (which one it was made for),
+ *                                     relcache/
  *     databases/<database>/           identity.json, identity.lock, purged.json (what was removed)
  *     templates/<name>/               what new directories are copied from
  *     uids/<n>                        unix users given away, where agents run as root
@@ -21,6 +22,8 @@ export interface DirectoryPaths {
   readonly data: string;
   readonly lock: string;
   readonly run: string;
+  /** Kept from one run for the next. */
+  readonly relcache: string;
   /** Names the database that this directory was once meant for; the identity document decides. */
   readonly hint: string;
 }
@@ -132,6 +135,7 @@ export function volumePaths(root: string): Omit<Volume, 'id' | 'kind' | 'space'>
         data: join(folder, 'data'),
         lock: join(folder, 'lock'),
         run: join(folder, 'run'),
+        relcache: join(folder, 'relcache'),
         hint: join(folder, 'database'),
       };
     },
