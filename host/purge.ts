@@ -59,6 +59,7 @@ async function bury(context: AgentContext, database: string, directory: string):
 
 async function emptyGrave(context: AgentContext, directory: string): Promise<void> {
   const grave = graveOf(context, directory);
+  await rm(context.volume.directory(directory).relcache, { recursive: true, force: true });
   if (!(await exists(grave))) return;
   const { uid } = await stat(grave);
   await rm(grave, { recursive: true, force: true });
