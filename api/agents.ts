@@ -13,7 +13,7 @@ import type {
   Incarnation,
   SlotRef,
 } from '../model/wire.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet } from '../model/fleet.ts';
 
 /** Longer than an agent looks at sessions. */
 const AWAKE_MS_MAX = 2_500;

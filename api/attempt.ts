@@ -12,11 +12,15 @@ import type { DatabaseRow } from '../db/hot/rows.ts';
 import { databaseHeld } from '../db/hot/database-held.ts';
 import { databaseRaise } from '../db/hot/database-raise.ts';
 import { databaseRunning } from '../db/hot/database-running.ts';
-import { databaseStart, type StartClaim } from '../db/hot/database-start.ts';
+import { databaseStart } from '../db/hot/database-start.ts';
+import type { StartClaim } from '../db/hot/rows.ts';
 import { databaseStartAgain } from '../db/hot/database-start-again.ts';
 import { databaseStartFailed } from '../db/hot/database-start-failed.ts';
 import { hostSync } from '../db/hot/host-sync.ts';
 import type { ClaimedSlot as Slot, Parts, StartCall, Started } from './context.ts';
+
+/** Hosts that a first look at room goes to: two random choices, and some more in case they are full. */
+const HOSTS = 4;
 
 /** Asks a host for its state and takes it as a sync. */
 async function hearNow(deps: Parts, host: string, requestId: string): Promise<void> {
@@ -75,6 +79,8 @@ async function settle(
   const state = await databaseStartFailed(deps.hot, database, epoch, counts, reason);
   if (state === 'broken') throw new AppError('broken', { detail: reason });
   if (counts || code === 'internal' || code === 'backed_off') throw error;
+  // The host is at fault, and would be the first to be asked again.
+  if (code !== 'slot_taken' && code !== 'stale_epoch') deps.fleet.suspect(slot.host);
   deps.log.warn({ database, epoch, host: slot.host, code }, 'the start goes elsewhere');
 }
 
@@ -185,6 +191,10 @@ async function followRow(
   }
 }
 
+/** Maintenance leaves so many vacant slots of a size to demand. */
+const floorOf = ({ fleet, now }: Parts, { request }: StartCall): number | null =>
+  request.priority === 'maintenance' ? VACANT_FLOOR_PER_HOST * fleet.liveHosts(now()).length : null;
+
 /**
  * @returns undefined if it is worth looking again.
  * @throws AppError where it is not.
@@ -192,13 +202,21 @@ async function followRow(
 export async function attemptStart(deps: Parts, call: StartCall): Promise<Started | undefined> {
   const { database, force } = call;
   const stale = call.request.stale_epoch;
-  const hosts = deps.fleet.liveHosts(deps.now());
-  const floor =
-    call.request.priority === 'maintenance' ? VACANT_FLOOR_PER_HOST * hosts.length : null;
+  const floor = floorOf(deps, call);
+  const look = (most?: number): ReturnType<typeof databaseStart> => {
+    const hosts = deps.fleet.liveHosts(deps.now()).slice(0, most);
+    const silent = deps.fleet.silentHosts(deps.now());
+    const deadlineMs = STARTING_MS_MAX;
+    return databaseStart(deps.hot, { database, hosts, silent, deadlineMs, force, floor });
+  };
   // First, also with a stale epoch: most often it is stale because the database is asleep by now.
-  const claim = await databaseStart(deps.hot, {
-    ...{ database, hosts, silent: [], deadlineMs: STARTING_MS_MAX, force, floor },
-  });
+  let claim = await look(floor === null ? HOSTS : undefined);
+  // Whoever found no room looks everywhere, and after those who came before.
+  if (claim?.host === null && floor === null)
+    claim = await deps.room[claim.size].wait(
+      () => look(),
+      (found) => found?.host === null,
+    );
   if (claim !== undefined) return attachClaimed(deps, call, claim);
   if (stale !== undefined) {
     const again = await databaseStartAgain(deps.hot, database, stale, STARTING_MS_MAX);

@@ -2,21 +2,25 @@
 import type { z } from 'zod';
 import type { Logger } from '../lib/log.ts';
 import type { Caller } from '../lib/callers.ts';
-import type { Hot } from '../db/hot/pool.ts';
+import type { Hot } from '../db/hot/hot.ts';
 import type { NewIdentity } from '../model/identity.ts';
 import type { SizeName } from '../model/sizes.ts';
 import type { Address, Incarnation, StartAnswer, StartRequest } from '../model/wire.ts';
 import type { Adopter } from './adopt.ts';
 import type { Agents } from './agents.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet } from '../model/fleet.ts';
 import type { Metrics } from './metrics.ts';
+import type { Room } from './room.ts';
 import type { Scope } from './route.ts';
+import type { Tenants } from './tenants.ts';
 
 /** What most verbs need. */
 export interface Parts {
   readonly hot: Hot;
   readonly fleet: Fleet;
   readonly agents: Agents;
+  readonly room: Room;
+  readonly tenants: Tenants;
   readonly log: Logger;
   /** Monotonic milliseconds. */
   readonly now: () => number;

@@ -7,9 +7,10 @@ import { makePassword, withPassword } from '../lib/verifier.ts';
 import { AppError, codeOf } from '../model/errors.ts';
 import { OWNER_ROLE } from '../model/ids.ts';
 import type { NewIdentity } from '../model/identity.ts';
-import { STARTING_MS_MAX } from '../model/limits.ts';
+import { STARTING_MS_MAX, TENANT_LIMITS } from '../model/limits.ts';
 import type { CreateAnswer, CreateRequest, Incarnation } from '../model/wire.ts';
-import { databaseCreate, databaseCreateUndo, type CreateClaim } from '../db/hot/database-create.ts';
+import { databaseCreate, databaseCreateUndo } from '../db/hot/database-create.ts';
+import type { CreateClaim } from '../db/hot/rows.ts';
 import { databaseRunning } from '../db/hot/database-running.ts';
 import { isDuplicateOf } from '../db/hot/pool.ts';
 import type { Context, CreateCall, Made } from './context.ts';
@@ -18,12 +19,20 @@ import { repeatCreate } from './repeat.ts';
 /** Tries on other slots or hosts before the create is refused. */
 const TRIES = 4;
 
-async function claim(deps: Context, identity: NewIdentity): Promise<CreateClaim> {
-  try {
+type Claimed = CreateClaim & { readonly host: string };
+
+async function claim(deps: Context, identity: NewIdentity): Promise<Claimed> {
+  const databasesMax = identity.limits['databases'] ?? TENANT_LIMITS.databases;
+  const look = (): Promise<CreateClaim> => {
     const hosts = deps.fleet.liveHosts(deps.now());
-    const claimed = await databaseCreate(deps.hot, identity, hosts, STARTING_MS_MAX);
-    if (claimed === undefined) throw new AppError('no_capacity');
-    return claimed;
+    return databaseCreate(deps.hot, identity, hosts, STARTING_MS_MAX, databasesMax);
+  };
+  const isNone = ({ allowed, host }: CreateClaim): boolean => allowed && host === null;
+  try {
+    const first = await look();
+    const found = isNone(first) ? await deps.room[identity.size].wait(look, isNone) : first;
+    if (found.host === null) throw new AppError('too_many_databases');
+    return { ...found, host: found.host };
   } catch (error) {
     if (isDuplicateOf(error, 'database_pkey', 'assignment_pkey'))
       throw new AppError('already_created', { data: { id: identity.id }, cause: error });
@@ -135,7 +144,7 @@ export async function createDatabase(deps: Context, call: CreateCall): Promise<C
     ...spec,
     id,
     roles,
-    limits: {},
+    limits: await deps.tenants.createTurn(spec.tenant),
     ...(key === undefined ? {} : { request: requestHash(spec) }),
     created_at: new Date().toISOString(),
     deleted_at: null,

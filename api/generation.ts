@@ -1,6 +1,6 @@
 /** Which hot database this is, asked for every few seconds at most. */
 import { generationFind } from '../db/hot/generation-find.ts';
-import type { Hot } from '../db/hot/pool.ts';
+import type { Hot } from '../db/hot/hot.ts';
 
 const KEEP_MS = 5_000;
 

@@ -10,13 +10,16 @@ import { openHot } from '../db/hot/pool.ts';
 import { createAdopter } from './adopt.ts';
 import { createAgents } from './agents.ts';
 import { openTokenFile } from './callers.ts';
-import { createFleet } from './fleet.ts';
+import { createFleet } from '../model/fleet.ts';
 import { createGeneration } from './generation.ts';
 import { createMetrics } from './metrics.ts';
+import { addPoolMetrics } from './pool-metrics.ts';
+import { createRoom } from './room.ts';
 import type { Context, Parts } from './context.ts';
 import { createServer } from './server.ts';
 import { createStarter } from './start.ts';
 import { startSweep } from './sweep.ts';
+import { createTenants } from './tenants.ts';
 
 /** Connections of each of the two pools: two cores answer no faster with more. */
 const POOL_SIZE = 8;
@@ -40,7 +43,9 @@ runMain('api', async () => {
   shutdown.onStop('agents', client.close);
   const fleet = createFleet(Math.random);
   const agents = createAgents(client, fleet);
-  const parts: Parts = { hot, fleet, agents, log, now };
+  const room = createRoom(now);
+  const tenants = createTenants(hot, now);
+  const parts: Parts = { hot, fleet, agents, room, tenants, log, now };
   const starter = createStarter({ ...parts, patienceMs: PATIENCE_MS });
   const generation = createGeneration(hot, now);
   const context: Context = {
@@ -53,6 +58,7 @@ runMain('api', async () => {
     proxyAddress: config.PILOTLIGHT_PROXY_ADDRESS,
   };
 
+  addPoolMetrics(context.metrics.registry, parts);
   const tokens = await openTokenFile(config.PILOTLIGHT_TOKENS_FILE, log);
   shutdown.onStop('callers', tokens.stop);
   const app = createServer(context, tokens);

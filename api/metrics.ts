@@ -1,7 +1,7 @@
 /** What the api measures. Labels are closed sets: verbs, codes, kinds; never ids. */
 import { Counter, Gauge, Histogram } from 'prom-client';
 import { createRegistry } from '../lib/metrics.ts';
-import type { Fleet } from './fleet.ts';
+import type { Fleet } from '../model/fleet.ts';
 import type { Starter } from './context.ts';
 
 /** Seconds; a warm wake is at 25 ms, a refusal by patience at 20 s. */

@@ -45,6 +45,9 @@ export const ROUTES: readonly Route[] = [
   getOpenapi,
 ];
 
+/** A client that is told to come back later still asks now and then. */
+const RETRY_S_MAX = 3_600;
+
 /** Parses input by its schema. @throws AppError `bad_request` naming the first field that is wrong. */
 function parse(schema: Route['body'], value: unknown): unknown {
   if (schema === undefined) return undefined;
@@ -129,8 +132,12 @@ const errorHandler =
     if (code === 'internal') context.log.error({ err: error as Error, ...facts }, 'BUG');
     else context.log.info({ ...facts, detail: errorBodyOf(error).detail }, 'refused');
     response.locals['code'] = code;
-    if (code === 'no_capacity' || code === 'waking') response.set('retry-after', '1');
-    response.status(ERRORS[code].status).json({ error: errorBodyOf(error) });
+    const body = errorBodyOf(error);
+    const { status } = ERRORS[code];
+    const seconds = Math.ceil(Number(body.data?.['estimate_ms'] ?? 0) / 1000);
+    if (status === 429 || code === 'no_capacity' || code === 'waking')
+      response.set('retry-after', String(Math.min(Math.max(seconds, 1), RETRY_S_MAX)));
+    response.status(status).json({ error: body });
   };
 
 export function createServer(context: Context, tokens: TokenTable): Express {

@@ -44,13 +44,22 @@ export function createStarter(deps: StarterDeps): Starter {
   const flights = new Map<string, Promise<Started>>();
   let estimateMs = ESTIMATE_MS;
 
+  /** Demand of tenants is within their limits; operators and maintenance have their own bounds. */
+  const turnOf = async ({ database, force, request }: StartCall): Promise<() => void> =>
+    force || request.priority === 'maintenance'
+      ? () => undefined
+      : deps.tenants.startTurn(database);
+
   async function measured(call: StartCall): Promise<Started> {
-    const begun = deps.now();
+    let leave = (): void => undefined;
     try {
+      leave = await turnOf(call);
+      const begun = deps.now();
       const started = await fly(deps, call);
       estimateMs += ESTIMATE_WEIGHT * (deps.now() - begun - estimateMs);
       return started;
     } finally {
+      leave();
       flights.delete(flightOf(call));
     }
   }

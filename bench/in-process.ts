@@ -2,10 +2,12 @@
  * The product's start and suspend, from the verb down to the index, in this process: only the agents
  * are not there. In their place something answers at once, so that what is measured is the claim.
  */
-import { createFleet } from '../api/fleet.ts';
+import { createFleet } from '../model/fleet.ts';
 import type { Agents } from '../api/agents.ts';
+import { createRoom } from '../api/room.ts';
 import { createStarter } from '../api/start.ts';
 import { suspendDatabase } from '../api/suspend.ts';
+import { createTenants } from '../api/tenants.ts';
 import { openHot } from '../db/hot/pool.ts';
 import { createLogger } from '../lib/log.ts';
 import { SYNC_MS } from '../model/limits.ts';
@@ -70,7 +72,8 @@ export function openInProcess(url: string, hosts: readonly BenchHost[]): InProce
   hearAll();
   const timer = setInterval(hearAll, SYNC_MS);
   const agents = createInstantAgents();
-  const deps = { hot, fleet, agents, log, now };
+  const shared = { room: createRoom(now), tenants: createTenants(hot, now) };
+  const deps = { hot, fleet, agents, ...shared, log, now };
   const starter = createStarter({ ...deps, patienceMs: PATIENCE_MS });
 
   return {

@@ -72,3 +72,26 @@ export const HOT_EVENTS_MAX = 1_000_000;
 export const DEFAULT_IDLE_MS = 5 * 60 * 1000;
 /** A week: longer means "never", and timers of Node end at 2^31 ms. */
 export const IDLE_MS_MAX = 7 * 24 * 3600 * 1000;
+
+/**
+ * What one tenant may do, where its row in the index does not say otherwise: far more than a tenant that
+ * is well needs, and less than what drains a pool of a few hundred slots. Rates are those of each api
+ * instance, and `BURST_S` seconds' worth may come at once.
+ */
+export const TENANT_LIMITS = {
+  /** Sleeping databases woken. */
+  starts_per_second: 100,
+  /** Starts under way; more wait their turn. */
+  concurrent_starts: 25,
+  /** Databases awake. */
+  running: 250,
+  /** Databases that are not deleted. */
+  databases: 1_000,
+  creates_per_second: 50,
+};
+export const BURST_S = 4;
+
+/** Starts and creates of a size that wait for room in an api instance, how long, and who is first looks. */
+export const ROOM_LINE_MAX = 500;
+export const ROOM_WAIT_MS_MAX = 7_000;
+export const ROOM_LOOK_MS = 50;

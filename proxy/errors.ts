@@ -7,6 +7,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   waking: 'Try again in a moment; the database goes on starting.',
   start_failed: 'Try again in a moment.',
   no_capacity: 'Try again in a moment.',
+  too_many_running: 'Let another database of yours fall asleep first.',
   too_many_clients: 'Try again in a moment, with fewer connections at once.',
   shutting_down: 'Connect again; another proxy takes the connection.',
   startup_timeout: 'Connect again and finish the login sooner.',

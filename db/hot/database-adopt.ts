@@ -1,6 +1,6 @@
 /** Rows for databases that this index does not know: migration 0010 has the function. */
 import type { Identity } from '../../model/identity.ts';
-import type { Hot } from './pool.ts';
+import type { Hot } from './hot.ts';
 
 const missing = {
   name: 'database-missing',

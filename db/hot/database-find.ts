@@ -1,6 +1,6 @@
 /** One database with its assignment, as the index knows it now. */
 import { AppError } from '../../model/errors.ts';
-import type { Hot } from './pool.ts';
+import type { Hot } from './hot.ts';
 import type { DatabaseRow } from './rows.ts';
 
 export const DATABASE_COLUMNS = `

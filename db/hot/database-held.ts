@@ -3,22 +3,11 @@
  * undone and the index goes to that epoch, which may be lower than the one that was asked for, since
  * that one has never been minted. A resync of both hosts says what is in the slots.
  */
-import type { Hot } from './pool.ts';
+import type { Hot } from './hot.ts';
 
 const statement = {
   name: 'database-held',
-  text: `
-with d as (
-  update database
-     set epoch = $4, last_host = $3, said_boot = 0, said_version = -1, state = 'suspended'
-   where id = $1 and epoch = $2 and state = 'starting'
-  returning id
-), a as (
-  delete from assignment a using d where a.database_id = d.id
-  returning a.host_id
-)
-insert into resync
-select host_id from a union select $3 from d`,
+  text: 'select database_held($1, $2, $3, $4)',
 };
 
 export async function databaseHeld(

@@ -4,7 +4,7 @@
  * what the slot holds.
  */
 import type { Identity } from '../../model/identity.ts';
-import type { Hot } from './pool.ts';
+import type { Hot } from './hot.ts';
 
 const statement = {
   name: 'database-identity',

@@ -4,7 +4,7 @@
  */
 import { DATABASE_COLUMNS } from './database-find.ts';
 import type { DatabaseRow, ListFilter } from './rows.ts';
-import type { Hot } from './pool.ts';
+import type { Hot } from './hot.ts';
 
 const wanted = `
      and ($2::text is null or d.state = $2)

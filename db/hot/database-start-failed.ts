@@ -4,29 +4,11 @@
  * of its host is asked for.
  */
 import { BROKEN_AFTER_FAILURES, BROKEN_BACKOFF_STEPS_MS } from '../../model/state.ts';
-import type { Hot } from './pool.ts';
+import type { Hot } from './hot.ts';
 
 const statement = {
   name: 'database-start-failed',
-  text: `
-with d as (
-  update database
-     set failures = failures + $3,
-         state = case when failures + $3 >= $4 then 'broken' else 'suspended' end,
-         broken_reason = case when failures + $3 >= $4 then $5 else broken_reason end,
-         retry_at = case when failures + $3 >= $4
-           then now() + interval '1 millisecond'
-             * ($6::bigint[])[least(failures + $3 - $4 + 1, cardinality($6::bigint[]))]
-           end
-   where id = $1 and epoch = $2 and state = 'starting'
-  returning id, state
-), a as (
-  delete from assignment a using d where a.database_id = d.id and a.epoch = $2
-  returning a.host_id
-), h as (
-  insert into resync select host_id from a
-)
-select state from d`,
+  text: 'select * from database_start_failed($1, $2, $3, $4, $5, $6)',
 };
 
 /**

@@ -4,7 +4,7 @@
  */
 import { HOT_EVENTS_MAX } from '../../model/limits.ts';
 import type { AgentEvent } from '../../model/wire.ts';
-import type { Hot } from './pool.ts';
+import type { Hot } from './hot.ts';
 
 const statement = {
   name: 'event-insert',

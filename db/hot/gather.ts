@@ -4,34 +4,12 @@
  * when one is free again.
  */
 import { codeOf } from '../../model/errors.ts';
-
-export interface Statement {
-  readonly name: string;
-  readonly text: string;
-}
-
-type Values = readonly unknown[];
-
-/** One statement in two forms; the first value of a call is its database, and is in `many` but once. */
-export interface Gathered {
-  readonly one: Statement;
-  /**
-   * Waits for no lock. A row carries `nr`, the place of its call from 1; a call without a row, because
-   * another transaction works on its database or for any other reason, is run again as `one`.
-   */
-  readonly many: Statement;
-  /** The values of `many` of those of `one`; without it each is an array over the calls. */
-  readonly together?: (calls: readonly Values[]) => Values;
-}
-
-export type Run = <Row>(statement: Statement, values: Values) => Promise<Row[]>;
-/** @returns the call's first row, undefined without one. */
-export type Gather = <Row>(gathered: Gathered, values: Values) => Promise<Row | undefined>;
+import type { Gather, Gathered, Run, Values } from './hot.ts';
 
 /** Statements of a kind that are under way at once: one for each core of a small server. */
 const LANES = 2;
-/** Calls in one statement. */
-const MANY_MAX = 64;
+/** Calls in one statement: more do not make it quicker (measured: 16, 32, 64). */
+const MANY_MAX = 32;
 
 interface Waiting {
   readonly values: Values;

@@ -1,5 +1,5 @@
 /** Which hot database this is: it changes when a new one is made, and agents ship events again. */
-import type { Hot } from './pool.ts';
+import type { Hot } from './hot.ts';
 
 const statement = { name: 'generation-find', text: 'select id from generation' };
 

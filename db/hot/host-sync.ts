@@ -1,6 +1,6 @@
 /** Takes a host's whole state into the index: migration 0005 has the function and its order of locks. */
 import type { HostReport } from '../../model/wire.ts';
-import type { Hot } from './pool.ts';
+import type { Hot } from './hot.ts';
 
 const statement = {
   name: 'host-sync',

@@ -8,15 +8,8 @@
  */
 import pg from 'pg';
 import { AppError } from '../../model/errors.ts';
-import { createGather, type Gather, type Run, type Statement } from './gather.ts';
-
-export interface Hot {
-  readonly quick: Run;
-  /** `quick`, together with what else of the kind is asked for at once. */
-  readonly gather: Gather;
-  readonly durable: Run;
-  readonly close: () => Promise<void>;
-}
+import { createGather } from './gather.ts';
+import type { Hot, HotOptions, Run, Statement } from './hot.ts';
 
 /** What the server says when it is not there, not ready or not writable: classes 08, 53, 57, 25006. */
 function isUnavailable(error: unknown): boolean {
@@ -35,15 +28,6 @@ export function isDuplicateOf(error: unknown, ...constraints: readonly string[])
     error.code === '23505' &&
     constraints.includes(error.constraint ?? '')
   );
-}
-
-export interface HotOptions {
-  readonly url: string;
-  /** Connections of each pool. */
-  readonly size: number;
-  readonly onIdleError: (error: Error) => void;
-  /** Told how long a statement took, waiting for a connection included. */
-  readonly onTook?: (statement: string, ms: number) => void;
 }
 
 /** A plan is made once, perhaps while a table is empty, and kept: it must be good at any size. */

@@ -37,3 +37,42 @@ export interface ListFilter {
   readonly labels: Readonly<Record<string, string>> | null;
   readonly limit: number;
 }
+
+export interface StartCall {
+  readonly database: string;
+  /** Where to look, the best first. */
+  readonly hosts: readonly string[];
+  /** Where not to look, whatever ran there last. */
+  readonly silent: readonly string[];
+  readonly deadlineMs: number;
+  /** An operator's start tries a broken database before its time. */
+  readonly force: boolean;
+  /** Of maintenance: it claims only while more slots are vacant on `hosts`, and evicts nothing. */
+  readonly floor: number | null;
+}
+
+/** Without host and epoch: there was no room, and nothing has changed. */
+export interface StartClaim {
+  readonly tenant: string;
+  readonly size: SizeName;
+  readonly epoch: number | null;
+  readonly host: string | null;
+  readonly slot: number | null;
+  /** The slot holds a warm Postgres that has to go first. */
+  readonly evicts: boolean | null;
+}
+
+export interface CreateClaim {
+  /** Whether the tenant may have one more; there is nothing else if not. */
+  readonly allowed: boolean;
+  /** null: there is no room. */
+  readonly host: string | null;
+  readonly slot: number;
+  readonly source: 'warm' | 'clone';
+}
+
+export interface Swept {
+  readonly database: string;
+  readonly was: string;
+  readonly host: string;
+}

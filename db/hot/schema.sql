@@ -11,6 +11,7 @@ create table assignment (
   socket text,
   port integer,
   deadline timestamp with time zone,
+  tenant text,
   UNIQUE (host_id, size, slot),
   PRIMARY KEY (database_id)
 ) with (fillfactor=70, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0);
@@ -97,8 +98,12 @@ create table slot_warm (
 create table tenant (
   name text not null,
   created_at timestamp with time zone not null default now(),
+  limits jsonb not null default '{}'::jsonb,
+  databases integer not null default 0,
   PRIMARY KEY (name)
 );
+
+CREATE INDEX assignment_tenant ON public.assignment USING btree (tenant);
 
 CREATE INDEX database_tenant ON public.database USING btree (tenant, id);
 
@@ -114,6 +119,46 @@ begin
     select count(*) > vacant_floor
       from (select from slot_vacant v
              where v.size = the_size and v.host_id = any (hosts) limit vacant_floor + 1) s);
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.assignment_sweep(after text, page_rows integer, late_max integer)
+ RETURNS TABLE(next text, database text, was text, host text)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return query
+  with page as materialized (
+    select a.database_id, a.host_id, a.deadline from assignment a
+     where a.database_id > after order by a.database_id limit page_rows
+  ), late as materialized (
+    select d.id, d.state, p.host_id
+      from page p join database d on d.id = p.database_id
+     where p.deadline < now()
+     order by d.id
+     limit late_max
+     for update of d skip locked
+  ), d as (
+    update database b
+       set state = case late.state
+             when 'starting' then 'suspended'
+             when 'suspending' then 'running'
+             else b.state end
+      from late
+     where b.id = late.id
+  ), gone as (
+    delete from assignment a using late
+     where a.database_id = late.id and late.state not in ('running', 'suspending')
+  ), kept as (
+    update assignment a set deadline = null
+      from late
+     where a.database_id = late.id and late.state in ('running', 'suspending')
+  ), h as (
+    insert into resync select distinct late.host_id from late
+  )
+  select case when p.n = page_rows then p.last else '' end, late.id, late.state, late.host_id
+    from (select count(*) as n, max(page.database_id) as last from page) p left join late on true;
 end
 $function$
 ;
@@ -217,6 +262,349 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.database_create(the_id text, the_tenant text, the_size text, hosts text[], document jsonb, deadline_ms integer, databases_max integer)
+ RETURNS TABLE(allowed boolean, host text, slot integer, source text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+begin
+  return query
+  with t as materialized (
+    select from tenant where name = the_tenant and databases < databases_max for no key update
+  ), g as materialized (
+    select exists (select from t)
+        or not exists (select from tenant where name = the_tenant) and databases_max > 0 as allowed
+  ), h as materialized (
+    select k.host_id, the_size as size, u.n,
+           (random() * 4294967295 - 2147483648)::integer as start
+      from g
+      join unnest(hosts) with ordinality u(host_id, n) on g.allowed
+     cross join lateral (
+        select x.host_id from host x where x.host_id = u.host_id and not x.cordoned limit 1) k
+  ), w as materialized (
+    select s.* from (select * from h order by n) h cross join lateral (
+      select x.* from (
+        select f.ctid, f.host_id, f.size, f.slot from slot_warm f
+         where f.host_id = h.host_id and f.size = h.size and f.spread >= h.start
+         order by f.spread limit 1 for update skip locked) x
+      union all
+      select x.* from (
+        select f.ctid, f.host_id, f.size, f.slot from slot_warm f
+         where f.host_id = h.host_id and f.size = h.size and f.spread < h.start
+         order by f.spread limit 1 for update skip locked) x
+      limit 1) s
+     limit 1
+  ), v as materialized (
+    select s.* from (select * from h where not exists (select from w) order by n) h
+     cross join lateral (
+      select x.* from (
+        select f.ctid, f.host_id, f.size, f.slot from slot_vacant f
+         where f.host_id = h.host_id and f.size = h.size and f.spread >= h.start
+         order by f.spread limit 1 for update skip locked) x
+      union all
+      select x.* from (
+        select f.ctid, f.host_id, f.size, f.slot from slot_vacant f
+         where f.host_id = h.host_id and f.size = h.size and f.spread < h.start
+         order by f.spread limit 1 for update skip locked) x
+      limit 1) s
+     limit 1
+  ), dw as (
+    delete from slot_warm s using w where s.ctid = w.ctid
+  ), dv as (
+    delete from slot_vacant s using v where s.ctid = v.ctid
+  ), c as (
+    select host_id, size, slot, 'warm' as source from w
+    union all
+    select host_id, size, slot, 'clone' from v
+  ), n as (
+    insert into tenant (name) select the_tenant from c on conflict do nothing
+  ), d as (
+    insert into database (id, tenant, size, state, epoch, identity, identity_version)
+    select the_id, the_tenant, the_size, 'starting', 1, document, 1 from c
+  ), a as (
+    insert into assignment (database_id, tenant, host_id, size, slot, epoch, deadline)
+    select the_id, the_tenant, c.host_id, c.size, c.slot, 1,
+           now() + deadline_ms * interval '1 millisecond'
+      from c
+  ), o as (
+    insert into event (host_id, boot, seq, kind, at, database_id, tenant, epoch, size)
+    select 'hot', 0, nextval('event_hot_seq'), 'database_created', now(), the_id, the_tenant, 1, the_size
+      from c
+  )
+  select g.allowed, c.host_id, c.slot, c.source from g left join c on true;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.database_create_undo(the_id text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  with d as (
+    delete from database b
+     where b.id = the_id and b.epoch = 1 and b.state in ('starting', 'suspended')
+       and b.directory is null
+    returning b.id, b.tenant, b.size
+  ), a as (
+    delete from assignment x using d where x.database_id = d.id
+    returning x.host_id
+  ), h as (
+    insert into resync select a.host_id from a
+  )
+  insert into event (host_id, boot, seq, kind, at, database_id, tenant, epoch, size)
+  select 'hot', 0, nextval('event_hot_seq'), 'database_create_undone', now(), d.id, d.tenant, 1, d.size
+    from d;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.database_held(the_id text, asked bigint, holder text, held bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  with d as (
+    update database b
+       set epoch = held, last_host = holder, said_boot = 0, said_version = -1, state = 'suspended'
+     where b.id = the_id and b.epoch = asked and b.state = 'starting'
+    returning b.id
+  ), a as (
+    delete from assignment x using d where x.database_id = d.id
+    returning x.host_id
+  )
+  insert into resync select a.host_id from a union select holder from d;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.database_kept(the_id text, the_epoch bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  with d as (
+    update database b set state = 'running'
+     where b.id = the_id and b.epoch = the_epoch and b.state = 'suspending'
+    returning b.id
+  )
+  update assignment a set deadline = null from d where a.database_id = d.id;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.database_raise(the_id text, asked bigint, minted bigint)
+ RETURNS TABLE(epoch bigint)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return query
+  with d as (
+    update database b set epoch = minted + 1
+     where b.id = the_id and b.epoch = asked and b.state = 'starting' and b.epoch <= minted
+    returning b.id, b.epoch
+  ), a as (
+    update assignment x set epoch = d.epoch from d where x.database_id = d.id
+  )
+  select d.epoch from d;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.database_running(the_id text, the_epoch bigint, the_directory text, host text, the_boot bigint, the_version bigint, the_socket text, the_port integer)
+ RETURNS TABLE(id text)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+begin
+  return query
+  with d as (
+    update database
+       set state = 'running', directory = the_directory, last_host = host, said_boot = the_boot,
+           said_version = the_version, failures = 0, broken_reason = null, retry_at = null
+     where id = the_id and epoch = the_epoch and state = 'starting'
+    returning id
+  )
+  update assignment a
+     set boot = the_boot, version = the_version, socket = the_socket, port = the_port, deadline = null
+    from d
+   where a.database_id = d.id and a.epoch = the_epoch
+  returning a.database_id;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.database_start(the_id text, hosts text[], silent text[], deadline_ms integer, force boolean, vacant_floor integer)
+ RETURNS TABLE(tenant text, size text, epoch bigint, host text, slot integer, evicts boolean)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+begin
+  return query
+  with d as materialized (
+    select b.id, b.tenant, b.size, b.last_host, b.directory,
+           (random() * 4294967295 - 2147483648)::integer as start
+      from database b
+     where b.id = the_id
+       and (b.state = 'suspended' or (b.state = 'broken' and (force or b.retry_at <= now())))
+       and case when vacant_floor is null then true else above_floor(b.size, hosts, vacant_floor) end
+       for update
+  ), h as materialized (
+    select k.host_id, d.size, d.start, p.n
+      from d
+      left join lateral (select x.local from host x where x.host_id = d.last_host limit 1) l on true
+      cross join lateral (
+        select d.last_host as host_id, 0 as n where d.last_host <> all (silent)
+        union all
+        select u.host_id, u.n from unnest(hosts) with ordinality u(host_id, n)
+         where u.host_id is distinct from d.last_host
+           and (l.local and d.directory is not null) is not true) p
+      cross join lateral (
+        select x.host_id from host x where x.host_id = p.host_id and not x.cordoned limit 1) k
+  ), v as materialized (
+    select s.* from (select * from h order by n) h cross join lateral (
+      select x.* from (
+        select f.ctid, f.host_id, f.size, f.slot from slot_vacant f
+         where f.host_id = h.host_id and f.size = h.size and f.spread >= h.start
+         order by f.spread limit 1 for update skip locked) x
+      union all
+      select x.* from (
+        select f.ctid, f.host_id, f.size, f.slot from slot_vacant f
+         where f.host_id = h.host_id and f.size = h.size and f.spread < h.start
+         order by f.spread limit 1 for update skip locked) x
+      limit 1) s
+     limit 1
+  ), w as materialized (
+    select s.*
+      from (select * from h where vacant_floor is null and not exists (select from v) order by n) h
+     cross join lateral (
+      select x.* from (
+        select f.ctid, f.host_id, f.size, f.slot from slot_warm f
+         where f.host_id = h.host_id and f.size = h.size and f.spread >= h.start
+         order by f.spread limit 1 for update skip locked) x
+      union all
+      select x.* from (
+        select f.ctid, f.host_id, f.size, f.slot from slot_warm f
+         where f.host_id = h.host_id and f.size = h.size and f.spread < h.start
+         order by f.spread limit 1 for update skip locked) x
+      limit 1) s
+     limit 1
+  ), e as (
+    update database b set epoch = b.epoch + 1, state = 'starting'
+      from d
+     where b.id = d.id and (exists (select from v) or exists (select from w))
+    returning b.epoch
+  ), dv as (
+    delete from slot_vacant s using v where s.ctid = v.ctid
+  ), dw as (
+    delete from slot_warm s using w where s.ctid = w.ctid
+  ), c as (
+    select host_id, size, slot, false as evicts from v
+    union all
+    select host_id, size, slot, true from w
+  ), a as (
+    insert into assignment (database_id, tenant, host_id, size, slot, epoch, deadline)
+    select d.id, d.tenant, c.host_id, c.size, c.slot, e.epoch,
+           now() + deadline_ms * interval '1 millisecond'
+      from d, c, e
+  )
+  select d.tenant, d.size, e.epoch, c.host_id, c.slot, c.evicts
+    from d left join c on true left join e on true;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.database_start_again(the_id text, stale_epoch bigint, deadline_ms integer)
+ RETURNS TABLE(tenant text, epoch bigint, size text, host text, slot integer, evicts boolean)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return query
+  with e as (
+    update database b set epoch = b.epoch + 1, state = 'starting'
+     where b.id = the_id
+       and (b.state = 'suspending' or (b.state = 'running' and b.epoch = stale_epoch))
+    returning b.id, b.tenant, b.epoch, b.size
+  ), a as (
+    update assignment x
+       set epoch = e.epoch, boot = null, version = null, socket = null, port = null,
+           deadline = now() + deadline_ms * interval '1 millisecond'
+      from e
+     where x.database_id = e.id
+    returning x.database_id, x.host_id, x.size, x.slot
+  )
+  select e.tenant, e.epoch, coalesce(a.size, e.size), a.host_id, a.slot, false
+    from e left join a on a.database_id = e.id;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.database_start_failed(the_id text, the_epoch bigint, counted integer, broken_after integer, reason text, backoff_ms bigint[])
+ RETURNS TABLE(state text)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return query
+  with d as (
+    update database b
+       set failures = b.failures + counted,
+           state = case when b.failures + counted >= broken_after then 'broken' else 'suspended' end,
+           broken_reason = case when b.failures + counted >= broken_after then reason
+                                else b.broken_reason end,
+           retry_at = case when b.failures + counted >= broken_after
+             then now() + interval '1 millisecond'
+               * backoff_ms[least(b.failures + counted - broken_after + 1, cardinality(backoff_ms))] end
+     where b.id = the_id and b.epoch = the_epoch and b.state = 'starting'
+    returning b.id, b.state
+  ), a as (
+    delete from assignment x using d where x.database_id = d.id and x.epoch = the_epoch
+    returning x.host_id
+  ), h as (
+    insert into resync select a.host_id from a
+  )
+  select d.state from d;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.database_suspend(the_id text, the_epoch bigint, deadline_ms integer)
+ RETURNS TABLE(host text)
+ LANGUAGE plpgsql
+AS $function$
+begin
+  return query
+  with d as (
+    update database b set state = 'suspending'
+     where b.id = the_id and b.epoch = the_epoch and b.state = 'running'
+    returning b.id
+  )
+  update assignment a set deadline = now() + deadline_ms * interval '1 millisecond'
+    from d where a.database_id = d.id
+  returning a.host_id;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.database_suspended(the_id text, the_epoch bigint, the_boot bigint, the_version bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  with d as (
+    update database b set state = 'suspended', said_boot = the_boot, said_version = the_version
+     where b.id = the_id and b.epoch = the_epoch and b.state in ('running', 'suspending')
+    returning b.id
+  ), a as (
+    delete from assignment a using d where a.database_id = d.id and a.epoch = the_epoch
+    returning a.host_id, a.size, a.slot
+  )
+  insert into slot_vacant (host_id, size, slot)
+  select a.host_id, a.size, a.slot from a join host k on k.host_id = a.host_id and not k.cordoned
+  on conflict do nothing;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.databases_running(ids text[], epochs bigint[], directories text[], hosts text[], boots bigint[], versions bigint[], sockets text[], ports integer[])
  RETURNS TABLE(nr bigint)
  LANGUAGE plpgsql
@@ -296,8 +684,9 @@ begin
   ), dv as (
     delete from slot_vacant s using m where s.ctid = m.ctid
   ), a as (
-    insert into assignment (database_id, host_id, size, slot, epoch, deadline)
-    select e.id, e.host_id, e.size, e.slot, e.epoch, now() + deadline_ms * interval '1 millisecond'
+    insert into assignment (database_id, tenant, host_id, size, slot, epoch, deadline)
+    select e.id, e.tenant, e.host_id, e.size, e.slot, e.epoch,
+           now() + deadline_ms * interval '1 millisecond'
       from e
   )
   select e.nr, e.tenant, e.size, e.epoch, e.host_id, e.slot, false from e;
@@ -432,10 +821,11 @@ begin
                   select from assignment a
                   where a.database_id = d.id and a.host_id = the_host
                     and a.size = r.size and a.slot = r.slot)))
-    returning d.id, r.size, r.slot, r.epoch, r.socket, r.port
+    returning d.id, d.tenant, r.size, r.slot, r.epoch, r.socket, r.port
   )
-  insert into assignment (database_id, host_id, size, slot, epoch, boot, version, socket, port)
-  select t.id, the_host, t.size, t.slot, t.epoch, the_boot, the_version, t.socket, t.port
+  insert into assignment
+    (database_id, tenant, host_id, size, slot, epoch, boot, version, socket, port)
+  select t.id, t.tenant, the_host, t.size, t.slot, t.epoch, the_boot, the_version, t.socket, t.port
     from taken t
   on conflict (database_id) do update
     set host_id = excluded.host_id, size = excluded.size, slot = excluded.slot,
@@ -495,6 +885,50 @@ CREATE OR REPLACE FUNCTION public.slot_spread(slot integer)
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 RETURN (((((slot)::bigint * '2654435769'::bigint) % '4294967296'::bigint) - '2147483648'::bigint))::integer
+;
+
+CREATE OR REPLACE FUNCTION public.tenant_count()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update tenant t
+     set databases = t.databases + case tg_op when 'INSERT' then c.n else -c.n end
+    from (select tenant, count(*)::integer as n from changed where deleted_at is null group by 1) c
+   where t.name = c.tenant;
+  return null;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.tenant_find(the_id text, the_name text, running_max integer)
+ RETURNS TABLE(name text, limits jsonb, running bigint)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+  select t.name, t.limits,
+         (select count(*)
+            from (select from assignment a where a.tenant = t.name
+                   limit coalesce((t.limits ->> 'running')::integer, running_max)) a)
+    from tenant t
+   where t.name = coalesce(the_name, (select d.tenant from database d where d.id = the_id));
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.tenant_recount()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  update tenant t
+     set databases = t.databases + case when new.deleted_at is null then 1 else -1 end
+   where t.name = new.tenant;
+  return null;
+end
+$function$
 ;
 
 grant delete, insert, select, update on assignment to pilotlight_api;

@@ -4,7 +4,7 @@ import { databaseAdopt, databaseMissing } from '../../db/hot/database-adopt.ts';
 import { databaseFind } from '../../db/hot/database-find.ts';
 import { databaseIdentity } from '../../db/hot/database-identity.ts';
 import { hostSync } from '../../db/hot/host-sync.ts';
-import type { Hot } from '../../db/hot/pool.ts';
+import type { Hot } from '../../db/hot/hot.ts';
 import type { Identity } from '../../model/identity.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { databaseCreate, databaseCreateUndo } from '../../db/hot/database-create.ts';
 import { databaseStart } from '../../db/hot/database-start.ts';
 import { hostSync } from '../../db/hot/host-sync.ts';
-import { isDuplicateOf, type Hot } from '../../db/hot/pool.ts';
+import { isDuplicateOf } from '../../db/hot/pool.ts';
+import type { Hot } from '../../db/hot/hot.ts';
 import type { SlotReport } from '../../model/wire.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {
@@ -113,13 +114,13 @@ describe('a start', () => {
 });
 
 describe('a create', () => {
-  const create = (n: number) => databaseCreate(hot, identityOf(databaseId(n)), [HOST], 30_000);
+  const create = (n: number) => databaseCreate(hot, identityOf(databaseId(n)), [HOST], 30_000, 10);
 
   it('takes a warm slot first, then a vacant one for a clone, then refuses and writes nothing', async () => {
     await sync([warmSlot(2)], 2);
-    expect(await create(1)).toEqual({ host: HOST, slot: 2, source: 'warm' });
-    expect(await create(2)).toEqual({ host: HOST, slot: 1, source: 'clone' });
-    expect(await create(3)).toBeUndefined();
+    expect(await create(1)).toMatchObject({ host: HOST, slot: 2, source: 'warm' });
+    expect(await create(2)).toMatchObject({ host: HOST, slot: 1, source: 'clone' });
+    expect(await create(3)).toMatchObject({ allowed: true, host: null });
     expect(await count('database')).toBe(2);
     expect(await count('event')).toBe(2);
   });

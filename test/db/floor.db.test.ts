@@ -4,7 +4,7 @@ import { connect } from '../../db/client.ts';
 import { databaseIdentity } from '../../db/hot/database-identity.ts';
 import { databaseStart } from '../../db/hot/database-start.ts';
 import { hostSync } from '../../db/hot/host-sync.ts';
-import type { Hot } from '../../db/hot/pool.ts';
+import type { Hot } from '../../db/hot/hot.ts';
 import type { SlotReport } from '../../model/wire.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {

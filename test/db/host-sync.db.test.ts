@@ -8,7 +8,7 @@ import { databaseStart } from '../../db/hot/database-start.ts';
 import { databaseSuspended } from '../../db/hot/database-suspend.ts';
 import { eventInsert } from '../../db/hot/event-insert.ts';
 import { hostSync } from '../../db/hot/host-sync.ts';
-import type { Hot } from '../../db/hot/pool.ts';
+import type { Hot } from '../../db/hot/hot.ts';
 import type { AgentEvent } from '../../model/wire.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {

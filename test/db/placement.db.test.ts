@@ -3,10 +3,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { connect } from '../../db/client.ts';
 import { openHotFunctions, type HotFunctions } from '../../db/cold/hot-functions.ts';
 import { databaseCreate } from '../../db/hot/database-create.ts';
-import { start, type StartCall, type StartClaim } from '../../db/hot/database-start.ts';
+import { start } from '../../db/hot/database-start.ts';
+import type { StartCall, StartClaim } from '../../db/hot/rows.ts';
 import { databaseSuspended } from '../../db/hot/database-suspend.ts';
 import { hostSync } from '../../db/hot/host-sync.ts';
-import type { Hot } from '../../db/hot/pool.ts';
+import type { Hot } from '../../db/hot/hot.ts';
 import type { HostReport, SlotReport } from '../../model/wire.ts';
 import { createTestDatabase, urlAs, type TestDatabase } from '../support/database.ts';
 import {
@@ -17,6 +18,7 @@ import {
   openTestHot,
   reportOf,
   run,
+  runningSlot,
   startOf,
 } from '../support/rows.ts';
 
@@ -85,6 +87,9 @@ describe.each([
     await sync(OTHER);
     await asleep();
     await run(hot, 'update host set cordoned = true where host_id = $1', [HOST]);
+    await run(hot, 'update host set cordoned = true where host_id = $1', [OTHER]);
+    expect((await hostOf(startOf(id, { hosts: [OTHER] }))) ?? null).toBeNull();
+    await run(hot, 'update host set cordoned = false where host_id = $1', [OTHER]);
     expect(await hostOf(startOf(id, { hosts: [OTHER] }))).toBe(OTHER);
   });
 
@@ -109,13 +114,14 @@ describe('a cordon', () => {
     expect(await cold.cordon(HOST, true)).toBe(true);
     await sync(HOST, [warm]);
     expect([await slots('slot_vacant'), await slots('slot_warm')]).toEqual([0, 0]);
-    expect(await databaseCreate(hot, identityOf(id), [HOST], 1)).toBeUndefined();
+    expect(await databaseCreate(hot, identityOf(id), [HOST], 1, 9)).toMatchObject({ host: null });
   });
 
   it('keeps the slot of a database that is suspended there', async () => {
     await givenDatabase(hot, { id, state: 'running', epoch: 3, slot: 1 });
-    await sync(HOST);
+    await sync(HOST, [runningSlot(id, 3, 1)]);
     await cold.cordon(HOST, true);
+    expect(await run(hot, 'select from assignment')).toHaveLength(1);
     await databaseSuspended(hot, id, 3, { boot: 1, version: 99 });
     expect(await run(hot, 'select from assignment')).toEqual([]);
     expect(await slots('slot_vacant')).toBe(0);

@@ -22,7 +22,8 @@ import { databaseKept, databaseSuspend, databaseSuspended } from '../../db/hot/d
 import { eventInsert } from '../../db/hot/event-insert.ts';
 import { generationFind } from '../../db/hot/generation-find.ts';
 import { hostSync } from '../../db/hot/host-sync.ts';
-import type { Hot } from '../../db/hot/pool.ts';
+import { tenantFind } from '../../db/hot/tenant-find.ts';
+import type { Hot } from '../../db/hot/hot.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {
@@ -39,6 +40,8 @@ import {
 
 /** Enough that reading a table from end to end is never the better plan. */
 const ROWS = 20_000;
+/** Times that a claim may touch a page. */
+const HITS_MAX = 100;
 const POOL_TABLES = [
   'assignment',
   'database',
@@ -58,7 +61,7 @@ let version = 1;
 async function all(): Promise<void> {
   const id = databaseId(9999);
   await hostSync(hot, reportOf(version++, [], 4));
-  await databaseCreate(hot, identityOf(id), [HOST], 30_000);
+  await databaseCreate(hot, identityOf(id), [HOST], 30_000, 10);
   await databaseRunning(hot, HOST, incarnationOf(id, 1));
   await databaseSuspend(hot, id, 1, 40_000);
   await databaseKept(hot, id, 1);
@@ -83,6 +86,7 @@ async function all(): Promise<void> {
     HOST,
   );
   await assignmentSweep(hot, '');
+  await tenantFind(hot, id, null, 100);
   await generationFind(hot);
   const event = { host: HOST, boot: 1, seq: version, kind: 'started', at: '2026-11-23T00:00:00Z' };
   await eventInsert(hot, [
@@ -106,8 +110,8 @@ async function fill(): Promise<void> {
     `insert into tenant (name) select 't' || n from generate_series(1, ${ROWS}) n`,
     `insert into database (id, tenant, size, state, epoch, identity, identity_version)
      select 'db-' || n, 't1', 'small', 'suspended', 1, '{}', 1 from generate_series(1, ${ROWS}) n`,
-    `insert into assignment (database_id, host_id, size, slot, epoch)
-     select 'dx-' || n, 'h3', 'small', n, 1 from generate_series(1, ${ROWS}) n`,
+    `insert into assignment (database_id, tenant, host_id, size, slot, epoch)
+     select 'dx-' || n, 't' || n, 'h3', 'small', n, 1 from generate_series(1, ${ROWS}) n`,
     `insert into event (host_id, boot, seq, kind, at)
      select 'h1', 1, n, 'x', now() from generate_series(1, ${ROWS}) n`,
   ];
@@ -200,11 +204,13 @@ describe('a claim', () => {
       const hits = plan.rows.map(([line]) =>
         Number(/shared hit=(\d+)/.exec(String(line))?.[1] ?? 0),
       );
-      most = Math.max(most, hits[0] ?? 0);
+      // The first one reads the catalog for its plans.
+      if (n > 0) most = Math.max(most, ...hits);
     }
     await holder.query('rollback');
     await holder.end();
     // Half of the slots are dead: of those in a row 20 are one in a million.
-    expect(most).toBeLessThan(100);
+    expect(most).toBeGreaterThan(10);
+    expect(most).toBeLessThan(HITS_MAX);
   });
 });

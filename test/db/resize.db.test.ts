@@ -6,7 +6,7 @@ import { databaseStartAgain } from '../../db/hot/database-start-again.ts';
 import { databaseStart } from '../../db/hot/database-start.ts';
 import { databaseSuspend, databaseSuspended } from '../../db/hot/database-suspend.ts';
 import { hostSync } from '../../db/hot/host-sync.ts';
-import type { Hot } from '../../db/hot/pool.ts';
+import type { Hot } from '../../db/hot/hot.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import {
   DIRECTORY,

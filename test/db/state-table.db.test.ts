@@ -8,7 +8,7 @@ import { databaseStartAgain } from '../../db/hot/database-start-again.ts';
 import { databaseStartFailed } from '../../db/hot/database-start-failed.ts';
 import { databaseKept, databaseSuspend, databaseSuspended } from '../../db/hot/database-suspend.ts';
 import { hostSync } from '../../db/hot/host-sync.ts';
-import type { Hot } from '../../db/hot/pool.ts';
+import type { Hot } from '../../db/hot/hot.ts';
 import { STATES } from '../../model/state.ts';
 import { INPUTS, transition, type Cell, type Input } from '../../model/transitions.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';

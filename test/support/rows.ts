@@ -1,6 +1,7 @@
 /** Puts the index into a state and reads it back: what tests of statements begin and end with. */
-import type { StartCall } from '../../db/hot/database-start.ts';
-import { openHot, type Hot } from '../../db/hot/pool.ts';
+import type { StartCall } from '../../db/hot/rows.ts';
+import { openHot } from '../../db/hot/pool.ts';
+import type { Hot } from '../../db/hot/hot.ts';
 import type { NewIdentity } from '../../model/identity.ts';
 import type { DatabaseState } from '../../model/state.ts';
 import type { HostReport, Incarnation, SlotReport } from '../../model/wire.ts';

@@ -4,7 +4,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { invoiceFind } from '../../db/cold/invoice-store.ts';
 import type { Cold } from '../../db/cold/pool.ts';
 import { eventInsert } from '../../db/hot/event-insert.ts';
-import type { Hot } from '../../db/hot/pool.ts';
+import type { Hot } from '../../db/hot/hot.ts';
 import {
   HOUR_MS,
   hourBefore,

@@ -35,6 +35,47 @@ grant select, insert, update, delete on slot_vacant, slot_warm to pilotlight_api
 create index resync_host on resync (host_id);
 insert into resync select host_id from host;
 
+-- What a tenant may do beyond or below the defaults of model/limits.ts, by name; and how many databases
+-- it has, counted here, so that a create that would be one too many is refused whatever runs beside it.
+alter table tenant
+  add column limits jsonb not null default '{}',
+  add column databases integer not null default 0;
+
+create function tenant_count() returns trigger
+language plpgsql as $$
+begin
+  update tenant t
+     set databases = t.databases + case tg_op when 'INSERT' then c.n else -c.n end
+    from (select tenant, count(*)::integer as n from changed where deleted_at is null group by 1) c
+   where t.name = c.tenant;
+  return null;
+end
+$$;
+create trigger tenant_counted after insert on database
+  referencing new table as changed for each statement execute function tenant_count();
+create trigger tenant_uncounted after delete on database
+  referencing old table as changed for each statement execute function tenant_count();
+
+create function tenant_recount() returns trigger
+language plpgsql as $$
+begin
+  update tenant t
+     set databases = t.databases + case when new.deleted_at is null then 1 else -1 end
+   where t.name = new.tenant;
+  return null;
+end
+$$;
+create trigger tenant_recounted after update of deleted_at on database
+  for each row when ((new.deleted_at is null) <> (old.deleted_at is null))
+  execute function tenant_recount();
+update tenant t
+   set databases = (select count(*) from database d where d.tenant = t.name and d.deleted_at is null);
+
+-- How much a tenant has awake is counted by this index. It is not written again by an update.
+alter table assignment add column tenant text;
+update assignment a set tenant = d.tenant from database d where d.id = a.database_id;
+create index assignment_tenant on assignment (tenant);
+
 -- Directories of a volume of kind `local` can be started on this host alone.
 alter table host add column local boolean not null default false;
 
@@ -120,10 +161,11 @@ begin
                   select from assignment a
                   where a.database_id = d.id and a.host_id = the_host
                     and a.size = r.size and a.slot = r.slot)))
-    returning d.id, r.size, r.slot, r.epoch, r.socket, r.port
+    returning d.id, d.tenant, r.size, r.slot, r.epoch, r.socket, r.port
   )
-  insert into assignment (database_id, host_id, size, slot, epoch, boot, version, socket, port)
-  select t.id, the_host, t.size, t.slot, t.epoch, the_boot, the_version, t.socket, t.port
+  insert into assignment
+    (database_id, tenant, host_id, size, slot, epoch, boot, version, socket, port)
+  select t.id, t.tenant, the_host, t.size, t.slot, t.epoch, the_boot, the_version, t.socket, t.port
     from taken t
   on conflict (database_id) do update
     set host_id = excluded.host_id, size = excluded.size, slot = excluded.slot,

@@ -1,13 +1,10 @@
 -- Up Migration
 
--- The forms of start and suspend for several databases at once (db/hot/gather.ts). `nr` is the place of
--- a call in the arrays, from 1; what could not be done here has no row, and is then done by itself. Rows
--- are locked in id order and locked ones left out, so that none of these waits for anything.
---
--- Functions, so that a plan is kept with every session however they are called.
+-- Several at once (db/hot/gather.ts): `nr` is the place of a call in the arrays, from 1; what could not be
+-- done here has no row, and is then done by itself. Rows are locked in id order and locked ones left
+-- out, so that none of these waits for anything.
 
--- Claims a vacant slot for each: of the host that ran it last, else of the one given for it. See
--- db/hot/database-start.ts, which has what is common to both forms.
+-- Claims a vacant slot for each: of the host that ran it last, else of the one given for it.
 create function databases_start(ids text[], hosts text[], silent text[], deadline_ms integer)
 returns table (
   nr bigint, tenant text, size text, epoch bigint, host text, slot integer, evicts boolean
@@ -60,8 +57,9 @@ begin
   ), dv as (
     delete from slot_vacant s using m where s.ctid = m.ctid
   ), a as (
-    insert into assignment (database_id, host_id, size, slot, epoch, deadline)
-    select e.id, e.host_id, e.size, e.slot, e.epoch, now() + deadline_ms * interval '1 millisecond'
+    insert into assignment (database_id, tenant, host_id, size, slot, epoch, deadline)
+    select e.id, e.tenant, e.host_id, e.size, e.slot, e.epoch,
+           now() + deadline_ms * interval '1 millisecond'
       from e
   )
   select e.nr, e.tenant, e.size, e.epoch, e.host_id, e.slot, false from e;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { eventInsert } from '../../../db/hot/event-insert.ts';
-import type { Hot } from '../../../db/hot/pool.ts';
+import type { Hot } from '../../../db/hot/hot.ts';
 import type { Cold } from '../../../db/cold/pool.ts';
 import type { AgentEvent } from '../../../model/wire.ts';
 import { startChild } from '../../support/child.ts';

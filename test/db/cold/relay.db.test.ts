@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { openHotFunctions, type HotFunctions } from '../../../db/cold/hot-functions.ts';
 import type { Cold, Run } from '../../../db/cold/pool.ts';
-import { openHot, type Hot } from '../../../db/hot/pool.ts';
+import { openHot } from '../../../db/hot/pool.ts';
+import type { Hot } from '../../../db/hot/hot.ts';
 import { eventInsert } from '../../../db/hot/event-insert.ts';
 import type { AgentEvent } from '../../../model/wire.ts';
 import { relayRound } from '../../../workers/relay.ts';

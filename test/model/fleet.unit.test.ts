@@ -1,6 +1,6 @@
 /** What an api instance remembers of the fleet. */
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { createFleet, type Fleet } from '../../api/fleet.ts';
+import { createFleet, type Fleet } from '../../model/fleet.ts';
 import { HOST_SILENT_MS } from '../../model/limits.ts';
 import type { HostReport, Incarnation, SlotReport } from '../../model/wire.ts';
 
@@ -104,10 +104,53 @@ describe('hosts', () => {
 
   it('that nobody heard of have no address, and nothing breaks for them', () => {
     expect(fleet.urlOf('host-9')).toBeUndefined();
-    fleet.suspect('host-9');
     fleet.resync('host-9');
+    fleet.suspect('host-9');
     fleet.indexed('host-9', { boot: 1, version: 1 });
-    expect(fleet.size()).toEqual({ hosts: 0, running: 0 });
+    expect(fleet.size()).toEqual({ hosts: 1, running: 0 });
+    expect(fleet.slots(1)).toEqual([]);
+  });
+
+  it('that do not answer are told apart from those that do, heard of or not', () => {
+    fleet.hear(report(1), 0);
+    fleet.hear(report(1, [], 'host-2'), 0);
+    fleet.suspect('host-2');
+    fleet.suspect('host-9');
+    expect(fleet.silentHosts(1)).toEqual(['host-2', 'host-9']);
+    fleet.hear(report(1, [], 'host-9'), 2);
+    expect(fleet.silentHosts(3)).toEqual(['host-2']);
+    expect(fleet.urlOf('host-9')).toBe('http://host-9');
+    // What it had before it was heard of is no demand.
+    expect(fleet.taken()).toEqual({ warm: 0, vacant: 0 });
+  });
+
+  it('with more room come first of two, whichever is drawn first', () => {
+    for (const draw of [0, 0.99]) {
+      fleet = createFleet(() => draw);
+      fleet.hear(report(1, [running(3)], 'host-1'), 0);
+      fleet.hear(report(1, [], 'host-2'), 0);
+      expect(fleet.liveHosts(1)).toEqual(['host-2', 'host-1']);
+      // What was started since the last report takes room as well.
+      fleet.started('host-2', incarnation(4, 2));
+      fleet.started('host-2', { ...incarnation(4, 2), database: 'db-b' });
+      expect(fleet.liveHosts(1)).toEqual(['host-1', 'host-2']);
+    }
+  });
+});
+
+describe('slots', () => {
+  const warm: SlotReport = { size: 'small', slot: 2, state: 'warm', directory: 'w', epoch: 1 };
+
+  it('are counted for each live host, and what is taken between reports in all', () => {
+    fleet.hear(report(1, [warm]), 0);
+    expect(fleet.slots(1)).toEqual([{ small: { vacant: 1, warm: 1, assigned: 0 } }]);
+    fleet.hear(report(2, [{ ...running(1), slot: 2 }]), 1);
+    expect(fleet.taken()).toEqual({ warm: 1, vacant: 0 });
+    fleet.hear(report(3, [{ ...running(1), slot: 2 }, running(2)]), 2);
+    expect(fleet.taken()).toEqual({ warm: 1, vacant: 1 });
+    fleet.hear(report(4, [warm]), 3);
+    expect(fleet.taken()).toEqual({ warm: 1, vacant: 0 });
+    expect(fleet.slots(HOST_SILENT_MS + 9)).toEqual([]);
   });
 });
 
