@@ -1,8 +1,8 @@
 /**
  * Four projects, told apart by the file's name: `x.unit.test.ts` (pure), `x.db.test.ts` (a real
  * Postgres, one template database for all files) and `x.stack.test.ts` (real agents, Postgres and
- * proxy; one file at a time, because they measure time and fill the machine), `x.temporal.test.ts` (a
- * real Temporal server; skipped where there is none, unless PILOTLIGHT_REQUIRE_TEMPORAL=1).
+ * proxy), `x.temporal.test.ts` (a real Temporal server; skipped where there is none, unless
+ * PILOTLIGHT_REQUIRE_TEMPORAL=1). Of the last two one file each at a time: they fill the machine.
  * One of them: `npm test -- --selectProjects unit`.
  */
 const base = {
@@ -44,10 +44,10 @@ export default {
       globalSetup: '<rootDir>/test/support/database-server.ts',
       globalTeardown: '<rootDir>/test/support/database-server-stop.ts',
     }),
-    project('stack', { runner: '<rootDir>/test/support/serial-runner.js' }),
+    project('stack', { runner: '<rootDir>/test/support/lane-runner.js' }),
     project('temporal', {
       testTimeout: 120_000,
-      runner: '<rootDir>/test/support/serial-runner.js',
+      runner: '<rootDir>/test/support/lane-runner.js',
       globalSetup: '<rootDir>/test/support/temporal-setup.ts',
       globalTeardown: '<rootDir>/test/support/database-server-stop.ts',
     }),
