@@ -152,12 +152,8 @@ async function joinElsewhere(
 ): Promise<Started | undefined> {
   if (row.host === null || row.slot === null || row.assigned_epoch !== row.epoch) return undefined;
   const { database, requestId } = call;
-  const request = {
-    database,
-    epoch: row.epoch,
-    size: row.assigned_size ?? row.size,
-    slot: row.slot,
-  };
+  const { epoch, slot } = row;
+  const request = { database, epoch, size: row.assigned_size ?? row.size, slot };
   try {
     return remember(deps, row.host, await deps.agents.attach(row.host, request, requestId));
   } catch (error) {

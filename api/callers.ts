@@ -3,33 +3,16 @@
  * restart. What can not be read or is wrong changes nothing, and is told.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { z } from 'zod';
-import { tenantName } from '../contract/words.ts';
+import { callersFile } from '../contract/callers.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import type { Logger } from '../lib/log.ts';
 import { createTokenTable } from '../lib/tokens.ts';
 import type { Caller, TokenTable } from '../lib/callers.ts';
-import { SCOPES } from './route.ts';
 
 const LOOK_MS = 1_000;
-/** An old token and the one that takes its place. */
-const TOKENS_MAX = 2;
-
-const file = z.object({
-  callers: z
-    .array(
-      z.strictObject({
-        name: z.string().min(1),
-        scopes: z.array(z.enum(SCOPES)),
-        tenants: z.array(tenantName).exactOptional(),
-        sha256: z.array(z.string().regex(/^[0-9a-f]{64}$/)).max(TOKENS_MAX),
-      }),
-    )
-    .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, 'a name twice'),
-});
 
 /**
- * Reads `{ "callers": [{ "name", "scopes", "tenants"?, "sha256": [] }] }`.
+ * Reads what is in the file.
  * @throws ConfigError that says what is wrong where, and shows no value.
  */
 export function parseCallers(text: string): readonly Caller[] {
@@ -39,7 +22,7 @@ export function parseCallers(text: string): readonly Caller[] {
   } catch (error) {
     throw new ConfigError('the file of callers is not JSON', { cause: error });
   }
-  const { data, error } = file.safeParse(value);
+  const { data, error } = callersFile.safeParse(value);
   if (data !== undefined) return data.callers;
   const [issue] = error.issues;
   throw new ConfigError(`the file of callers: ${issue?.path.join('.')}: ${issue?.message}`);

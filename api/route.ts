@@ -1,9 +1,8 @@
 /** What an endpoint is: one file under `routes/` each, listed in `server.ts`. */
 import type { z } from 'zod';
+import type { SCOPES } from '../contract/callers.ts';
 import type { Answer, Route, RouteSpec } from './context.ts';
 
-/** Who may call what (design: callers). */
-export const SCOPES = ['proxy', 'host', 'operator', 'cold', 'create'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** Ties a handler's input to its schemas; the server has parsed both before it calls. */

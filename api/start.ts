@@ -29,12 +29,10 @@ async function fly(deps: StarterDeps, call: StartCall): Promise<Started> {
   }
 }
 
-const running = (at: Started, cold_start: StartAnswer['cold_start']): StartAnswer => ({
-  state: 'running',
-  epoch: at.epoch,
-  address: at.address,
-  cold_start,
-});
+const running = (
+  { epoch, address }: Started,
+  cold_start: StartAnswer['cold_start'],
+): StartAnswer => ({ state: 'running', epoch, address, cold_start });
 
 /** Demand never joins a start of maintenance, which may be refused for demand's own sake. */
 const flightOf = ({ database, request }: StartCall): string =>

@@ -29,13 +29,8 @@ export async function makeVerifier(
   salt: Buffer,
   iterations: number,
 ): Promise<string> {
-  const salted = await pbkdf2Async(
-    password.normalize('NFKC'),
-    salt,
-    iterations,
-    KEY_BYTES,
-    'sha256',
-  );
+  const prepared = password.normalize('NFKC');
+  const salted = await pbkdf2Async(prepared, salt, iterations, KEY_BYTES, 'sha256');
   const storedKey = createHash('sha256').update(hmac(salted, 'Client Key')).digest();
   const serverKey = hmac(salted, 'Server Key');
   return [
@@ -51,18 +46,10 @@ const VERIFIER =
 export function parseVerifier(text: string): Verifier | undefined {
   const match = VERIFIER.exec(text);
   if (match === null) return undefined;
-  const [iterations, salt, storedKey, serverKey] = match.slice(1) as [
-    string,
-    string,
-    string,
-    string,
-  ];
-  const verifier = {
-    iterations: Number(iterations),
-    salt: Buffer.from(salt, 'base64'),
-    storedKey: Buffer.from(storedKey, 'base64'),
-    serverKey: Buffer.from(serverKey, 'base64'),
-  };
+  const [, iterations, ...parts] = match;
+  const bytes = parts.map((part) => Buffer.from(part, 'base64'));
+  const [salt, storedKey, serverKey] = bytes as [Buffer, Buffer, Buffer];
+  const verifier = { iterations: Number(iterations), salt, storedKey, serverKey };
   const whole = verifier.storedKey.length === KEY_BYTES && verifier.serverKey.length === KEY_BYTES;
   return whole ? verifier : undefined;
 }
@@ -88,10 +75,8 @@ export async function withPassword(
   if (password === undefined)
     return { roles: { ...roles, [role]: { verifiers: known.slice(-1) } } };
   const [oldest = ''] = known;
-  const like = parseVerifier(oldest) ?? {
-    salt: randomBytes(SALT_BYTES),
-    iterations: SCRAM_ITERATIONS,
-  };
+  const fresh = { salt: randomBytes(SALT_BYTES), iterations: SCRAM_ITERATIONS };
+  const like = parseVerifier(oldest) ?? fresh;
   const added = await makeVerifier(password, like.salt, like.iterations);
   const verifiers = 'storedKey' in like && !alone ? [oldest, added] : [added];
   return { roles: { ...roles, [role]: { verifiers } } };

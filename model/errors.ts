@@ -105,14 +105,12 @@ export class AppError extends Error {
   }
 }
 
-export function isErrorCode(value: unknown): value is ErrorCode {
-  return typeof value === 'string' && Object.hasOwn(ERRORS, value);
-}
+export const isErrorCode = (value: unknown): value is ErrorCode =>
+  typeof value === 'string' && Object.hasOwn(ERRORS, value);
 
 /** The code of anything thrown. */
-export function codeOf(error: unknown): ErrorCode {
-  return error instanceof AppError ? error.code : 'internal';
-}
+export const codeOf = (error: unknown): ErrorCode =>
+  error instanceof AppError ? error.code : 'internal';
 
 /** The body for anything thrown; of a bug it says nothing but `internal`. */
 export function errorBodyOf(error: unknown): ErrorBody {

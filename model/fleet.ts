@@ -27,22 +27,13 @@ interface HostMemory extends Version {
 
 const NEVER: Version = { boot: 0, version: -1 };
 /** Of a host that is only known not to answer. */
-const SILENT = {
-  url: '',
-  slots: {},
-  free: 0,
-  heardAt: Number.NEGATIVE_INFINITY,
-  indexed: undefined,
-};
+const SILENT = { ...NEVER, url: '', slots: {}, free: 0, heardAt: -Infinity, indexed: undefined };
 
 export type Fleet = ReturnType<typeof createFleet>;
 
-function shuffle<T>(items: T[], random: () => number): T[] {
-  for (let i = items.length - 1; i > 0; i--) {
-    const j = Math.floor(random() * (i + 1));
-    [items[i], items[j]] = [items[j] as T, items[i] as T];
-  }
-  return items;
+function shuffle<T>(items: readonly T[], random: () => number): T[] {
+  const drawn = items.map((item) => ({ item, lot: random() }));
+  return drawn.sort((a, b) => a.lot - b.lot).map(({ item }) => item);
 }
 
 function runningOf({ host, boot, version, slots }: HostReport): Running[] {
@@ -144,7 +135,7 @@ export function createFleet(random: () => number) {
     silentHosts: (now: number): string[] => hostsOf(now, false).map(([host]) => host),
     /** A call to this host failed: it gets no new work until it is heard again. */
     suspect(host: string): void {
-      const known = memory.hosts.get(host) ?? { ...NEVER, ...SILENT };
+      const known = memory.hosts.get(host) ?? SILENT;
       memory.hosts.set(host, { ...known, heardAt: SILENT.heardAt });
     },
     /** Slots that were taken between reports: warm ones that have gone, vacant ones less those vacated. */

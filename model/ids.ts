@@ -36,30 +36,15 @@ export function base32(bytes: Uint8Array, length: number): string {
 }
 
 /** Makes a database id of at least `DATABASE_ID_BYTES` random bytes. */
-export function databaseIdOf(random: Uint8Array): string {
-  return `db-${base32(random, 20)}`;
-}
+export const databaseIdOf = (random: Uint8Array): string => `db-${base32(random, 20)}`;
 
 /** Makes a directory id of at least `DIRECTORY_ID_BYTES` random bytes. */
-export function directoryIdOf(random: Uint8Array): string {
-  return base32(random, 16);
-}
+export const directoryIdOf = (random: Uint8Array): string => base32(random, 16);
 
-export function isDatabaseId(value: string): boolean {
-  return DATABASE_ID.test(value);
-}
-
-export function isDirectoryId(value: string): boolean {
-  return DIRECTORY_ID.test(value);
-}
-
-export function isHostId(value: string): boolean {
-  return DNS_LABEL.test(value);
-}
-
-export function isTenantName(value: string): boolean {
-  return DNS_LABEL.test(value);
-}
+export const isDatabaseId = (value: string): boolean => DATABASE_ID.test(value);
+export const isDirectoryId = (value: string): boolean => DIRECTORY_ID.test(value);
+export const isHostId = (value: string): boolean => DNS_LABEL.test(value);
+export const isTenantName = (value: string): boolean => DNS_LABEL.test(value);
 
 /** A role that a client may name: anything Postgres takes as an identifier, but not the superuser. */
 export function isTenantRole(value: string): boolean {

@@ -22,10 +22,7 @@ export const postEvents = route({
       throw new AppError('storage_full', { detail: 'the event table is full' });
     const last = events.at(-1);
     const generation = await context.generation();
-    return ok({
-      boot: last?.boot ?? 0,
-      seq: last?.seq ?? 0,
-      generation,
-    } satisfies EventsAnswer);
+    const { boot = 0, seq = 0 } = last ?? {};
+    return ok({ boot, seq, generation } satisfies EventsAnswer);
   },
 });

@@ -7,6 +7,7 @@
  * start and suspend write to all indexes of the table, and a database whose start outlived its caller
  * is started by the next caller anyway.
  */
+import { callOf } from './function-call.ts';
 import type { Hot } from './hot.ts';
 import type { Swept } from './rows.ts';
 
@@ -15,10 +16,7 @@ const PAGE = 5_000;
 /** Rows that are taken back at once; who finds so many stays on its page. */
 const LATE_MAX = 500;
 
-const statement = {
-  name: 'assignment-sweep',
-  text: 'select * from assignment_sweep($1, $2, $3)',
-};
+const statement = callOf('assignment_sweep', 3);
 
 /**
  * @param after where the last page ended; '' = from the beginning.

@@ -1,5 +1,6 @@
 /** Rows for databases that this index does not know: migration 0010 has the function. */
 import type { Identity } from '../../model/identity.ts';
+import { callOf } from './function-call.ts';
 import type { Hot } from './hot.ts';
 
 const missing = {
@@ -15,7 +16,7 @@ export async function databaseMissing(hot: Hot, databases: readonly string[]): P
   return rows.map(({ id }) => id);
 }
 
-const adopt = { name: 'database-adopt', text: 'select database_adopt($1::jsonb, $2)' };
+const adopt = callOf('database_adopt', 2);
 
 /** @param host that spoke of it: its page cache, or its volume, has the data. */
 export async function databaseAdopt(hot: Hot, identity: Identity, host: string): Promise<void> {

@@ -3,13 +3,11 @@
  * a vacant one for a clone. Without either nothing is written.
  */
 import type { NewIdentity } from '../../model/identity.ts';
+import { callOf } from './function-call.ts';
 import type { Hot } from './hot.ts';
 import type { CreateClaim } from './rows.ts';
 
-const statement = {
-  name: 'database-create',
-  text: 'select * from database_create($1, $2, $3, $4, $5::jsonb, $6, $7)',
-};
+const statement = callOf('database_create', 7);
 
 /**
  * @param databasesMax how many the tenant may have.
@@ -35,7 +33,7 @@ export async function databaseCreate(
   return rows[0];
 }
 
-const undo = { name: 'database-create-undo', text: 'select database_create_undo($1)' };
+const undo = callOf('database_create_undo', 1);
 
 /** The agent made nothing: the row goes, and the next sync of its host says what the slot holds. */
 export async function databaseCreateUndo(hot: Hot, database: string): Promise<void> {

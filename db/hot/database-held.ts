@@ -3,12 +3,10 @@
  * undone and the index goes to that epoch, which may be lower than the one that was asked for, since
  * that one has never been minted. A resync of both hosts says what is in the slots.
  */
+import { callOf } from './function-call.ts';
 import type { Hot } from './hot.ts';
 
-const statement = {
-  name: 'database-held',
-  text: 'select database_held($1, $2, $3, $4)',
-};
+const statement = callOf('database_held', 4);
 
 export async function databaseHeld(
   hot: Hot,

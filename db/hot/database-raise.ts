@@ -1,10 +1,8 @@
 /** The volume has minted further than the index knew: ask for the epoch after that one. */
+import { callOf } from './function-call.ts';
 import type { Hot } from './hot.ts';
 
-const statement = {
-  name: 'database-raise',
-  text: 'select * from database_raise($1, $2, $3)',
-};
+const statement = callOf('database_raise', 3);
 
 /** @returns the new epoch, undefined if the index has gone on meanwhile. */
 export async function databaseRaise(

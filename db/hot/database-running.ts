@@ -1,17 +1,11 @@
 /** The agent answered the attach (or create) of this epoch: it runs there. */
 import type { Incarnation } from '../../model/wire.ts';
-import type { Gathered } from './hot.ts';
-import type { Hot } from './hot.ts';
+import { callOf } from './function-call.ts';
+import type { Gathered, Hot } from './hot.ts';
 
 const running: Gathered = {
-  one: {
-    name: 'database-running',
-    text: 'select * from database_running($1, $2, $3, $4, $5, $6, $7, $8)',
-  },
-  many: {
-    name: 'databases-running',
-    text: 'select * from databases_running($1, $2, $3, $4, $5, $6, $7, $8)',
-  },
+  one: callOf('database_running', 8),
+  many: callOf('databases_running', 8),
 };
 
 /** @returns false if the index has gone on meanwhile; the next sync tells what is true. */

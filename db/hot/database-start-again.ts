@@ -4,12 +4,10 @@
  * progress, and the slot stays with the database: of its old size, if that has been changed since.
  */
 import type { StartClaim } from './rows.ts';
+import { callOf } from './function-call.ts';
 import type { Hot } from './hot.ts';
 
-const statement = {
-  name: 'database-start-again',
-  text: 'select * from database_start_again($1, $2, $3)',
-};
+const statement = callOf('database_start_again', 3);
 
 /** @returns undefined if neither was the case. */
 export async function databaseStartAgain(

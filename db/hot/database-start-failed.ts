@@ -4,12 +4,10 @@
  * of its host is asked for.
  */
 import { BROKEN_AFTER_FAILURES, BROKEN_BACKOFF_STEPS_MS } from '../../model/state.ts';
+import { callOf } from './function-call.ts';
 import type { Hot } from './hot.ts';
 
-const statement = {
-  name: 'database-start-failed',
-  text: 'select * from database_start_failed($1, $2, $3, $4, $5, $6)',
-};
+const statement = callOf('database_start_failed', 6);
 
 /**
  * @param counts whether the database is to blame, and not the slot, the host or the network.

@@ -19,13 +19,13 @@
  * its updates were HOT; neither did autovacuum at a threshold of 1,000 rows, which is what keeps the
  * dead few at a million.
  */
-import type { Gathered } from './hot.ts';
-import type { Hot } from './hot.ts';
+import { callOf } from './function-call.ts';
+import type { Gathered, Hot } from './hot.ts';
 import type { StartCall, StartClaim } from './rows.ts';
 
 export const start: Gathered = {
-  one: { name: 'database-start', text: 'select * from database_start($1, $2, $3, $4, $5, $6)' },
-  many: { name: 'databases-start', text: 'select * from databases_start($1, $2, $3, $4)' },
+  one: callOf('database_start', 6),
+  many: callOf('databases_start', 4),
   together: (calls) => [
     calls.map(([database]) => database),
     calls.map(([, hosts]) => (hosts as string[])[0]),

@@ -1,7 +1,8 @@
 /** What a tenant may do and how much of it runs; found by its name, or by a database of it. */
+import { callOf } from './function-call.ts';
 import type { Hot } from './hot.ts';
 
-const statement = { name: 'tenant-find', text: 'select * from tenant_find($1, $2, $3)' };
+const statement = callOf('tenant_find', 3);
 
 export interface TenantRow {
   readonly name: string;

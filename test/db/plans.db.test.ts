@@ -148,9 +148,11 @@ describe('the statements of db/hot', () => {
     const named = readdirSync(folder)
       .filter((file) => file.endsWith('.ts'))
       .flatMap((file) => [
-        ...readFileSync(join(folder, file), 'utf8').matchAll(/(?<!\w)name: '([^']+)'/g),
+        ...readFileSync(join(folder, file), 'utf8').matchAll(
+          /(?:(?<!\w)name: |callOf\()'([^']+)'/g,
+        ),
       ])
-      .map(([, name]) => name);
+      .map(([, name]) => name?.replaceAll('_', '-'));
     const text = 'select name from pg_prepared_statements';
     const prepared = await Promise.all(
       [hot.quick, hot.durable].map((ask) => ask<{ name: string }>({ name: '', text }, [])),
