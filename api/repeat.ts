@@ -27,7 +27,7 @@ async function readDocument(deps: Context, host: string, id: string, requestId: 
 /**
  * @returns the epoch of the database that the key has made.
  * @throws AppError `key_reused` if that was another request, `already_created` with its `id` once
- * somebody has logged in, `database_deleted`, `held` while it is being made.
+ * somebody has logged in, `database_deleted`, `held` while it is being made or does not say who has.
  */
 export async function repeatCreate(
   deps: Context,
@@ -40,6 +40,7 @@ export async function repeatCreate(
   const found = await readDocument(deps, host, id, requestId);
   if (found.request !== request) throw new AppError('key_reused');
   const { visited } = await deps.agents.awake(host, id, requestId);
+  if (visited === null) throw new AppError('held', { detail: 'it does not say who has logged in' });
   if (visited) throw new AppError('already_created', { data: { id } });
   const changing = ({ roles }: Identity) => withPassword(roles, OWNER_ROLE, password, true);
   await changeIdentity(deps, id, changing, requestId, 'accepted');

@@ -17,7 +17,7 @@ async function sessionsOf(context: AgentContext, database: string, slot: Slot) {
   return context.guests.visit(incarnation, async () => {
     if (!(await context.visits.isMarked(database))) {
       const { look } = await lookInside(incarnation, SOCKET_PORT, []);
-      if (look.sessions > 0 || look.clients > 0) await context.visits.mark(database);
+      if (look.sessions > 0 || look.logged_in > 0) await context.visits.mark(database);
     }
     return listSessions(addressOf(incarnation), identity?.ignore ?? [], LOOK_MS_MAX);
   });
@@ -35,10 +35,10 @@ export async function awake(context: AgentContext, database: string): Promise<Aw
     silent = true;
     log.warn({ err: error, database }, 'a look at the sessions failed');
   }
+  const marked = await visits.isMarked(database);
   return {
     ...slots.version(),
-    // Who can not tell says yes (visits.ts).
-    visited: silent || (await visits.isMarked(database)),
+    visited: silent && !marked ? null : marked,
     epoch: slot?.epoch ?? null,
     sessions: found?.sessions ?? null,
     more: found?.more ?? 0,

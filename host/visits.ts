@@ -20,7 +20,7 @@ export interface Visits {
    */
   readonly settle: (
     database: string,
-    look: () => Promise<Pick<Look, 'clients' | 'sessions'>>,
+    look: () => Promise<Pick<Look, 'logged_in' | 'sessions'>>,
   ) => Promise<void>;
 }
 
@@ -57,8 +57,8 @@ export function createVisits(volume: Volume, log: Logger): Visits {
     async settle(database, look) {
       if (await isMarked(database)) return;
       try {
-        const { clients, sessions } = await look();
-        if (clients > 0 || sessions > 0) await mark(database);
+        const { logged_in, sessions } = await look();
+        if (logged_in > 0 || sessions > 0) await mark(database);
       } catch (error) {
         log.warn({ err: error, database }, 'nobody can say whether somebody has logged in');
         await mark(database);

@@ -70,8 +70,8 @@ export type AwakeSession = Said<typeof answers.awakeSession>;
  * this host knows.
  */
 export interface AwakeAnswer extends Version {
-  /** Whether anybody has ever logged in; true as well if nobody can tell. */
-  readonly visited: boolean;
+  /** Whether anybody has ever logged in; null if nobody can tell just now. */
+  readonly visited: boolean | null;
   readonly epoch: number | null;
   readonly woken_by: Said<typeof answers.wokenBy> | null;
   /** At most 20, and how many `more`; null: it does not run here, or does not answer. */

@@ -6,6 +6,8 @@ import type { Address } from '../../model/wire.ts';
 export interface Look {
   /** Client sessions of others than the agent; `ignored` of them carry an ignored name. */
   readonly clients: number;
+  /** Of these, who has come in: one that is still at the door may as well be another of our looks. */
+  readonly logged_in: number;
   readonly ignored: number;
   /** Not ignored and not plain idle: running a statement, inside a transaction, logging in. */
   readonly working: number;
@@ -24,16 +26,17 @@ const OWN_DATABASE = 'postgres';
 
 const TEXT = `
   with others as (
-    select backend_type, state, state_change, application_name = any($1::text[]) as ignored
+    select backend_type, usename, state, state_change, application_name = any($1::text[]) as ignored
     from pg_stat_activity
     where backend_type in ('client backend', 'walsender', 'autovacuum worker')
       and pid <> pg_backend_pid()
       and usename is distinct from '${SUPERUSER}'
   ), clients as (
-    select ignored, state, state_change from others where backend_type = 'client backend'
+    select ignored, usename, state, state_change from others where backend_type = 'client backend'
   )
   select
     (select count(*)::int from clients) as clients,
+    (select count(*)::int from clients where usename is not null) as logged_in,
     (select count(*)::int from clients where ignored) as ignored,
     (select count(*)::int from clients where not ignored and state is distinct from 'idle') as working,
     (select (extract(epoch from clock_timestamp() - max(state_change)) * 1000)::float8

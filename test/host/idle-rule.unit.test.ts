@@ -19,6 +19,7 @@ const policy = (over: Partial<IdlePolicy> = {}): IdlePolicy => ({
 
 const look = (over: Partial<Look> = {}): Look => ({
   clients: 0,
+  logged_in: 0,
   ignored: 0,
   working: 0,
   quiet_ms: null,
