@@ -44,8 +44,9 @@ export function createAdopter(parts: Parts, generation: () => Promise<string>) {
       for (const id of unsure)
         if (!missing.has(id) || (await take(host, id, requestId))) known.add(id);
     },
-    /** A document has been changed, and the index could not be told. */
+    /** A document has been made or changed, and the index could not be told. */
     owe: (database: string) => owed.add(database),
+    isOwed: (database: string): boolean => owed.has(database),
     async pay(): Promise<void> {
       const [host] = parts.fleet.liveHosts(parts.now());
       for (const id of host === undefined ? [] : owed)

@@ -101,6 +101,7 @@ async function makeAnywhere(
     try {
       const at = await createSurely(deps, host, request, requestId);
       deps.fleet.started(host, at);
+      deps.adopter.owe(identity.id);
       return { at, source: 'warm' };
     } catch (error) {
       if (codeOf(error) === 'identity_conflict')

@@ -1,7 +1,30 @@
 /** access: what the proxy needs before it wakes anything */
+import type { Identity } from '../../model/identity.ts';
 import type { AccessAnswer } from '../../model/wire.ts';
 import { databaseLive } from '../../db/hot/database-find.ts';
+import { AppError, codeOf } from '../../model/errors.ts';
+import type { Context } from '../context.ts';
+import { writerOf } from '../identity.ts';
 import { ok, route } from '../route.ts';
+
+/** Of the index; of the volume where the index is away, or has not been told yet of what was said here. */
+async function documentOf(
+  context: Context,
+  id: string,
+  requestId: string,
+): Promise<Omit<Identity, 'directory'>> {
+  try {
+    if (!context.adopter.isOwed(id)) {
+      const { identity, identity_version: version } = await databaseLive(context.hot, id);
+      return { ...identity, version };
+    }
+  } catch (error) {
+    if (codeOf(error) !== 'unavailable') throw error;
+  }
+  const identity = await context.agents.identity(writerOf(context, id), id, requestId);
+  if (identity.deleted_at !== null) throw new AppError('database_deleted');
+  return identity;
+}
 
 export const getAccess = route({
   method: 'get',
@@ -9,9 +32,8 @@ export const getAccess = route({
   scopes: ['proxy'],
   summary: 'Verifiers, allow list, TLS rule and idle time of a database.',
   async handle(context, input) {
-    const row = await databaseLive(context.hot, input.params['id'] ?? '');
-    const { id: database, identity_version: version, identity } = row;
-    const { roles, allow, tls, idle_ms } = identity;
+    const identity = await documentOf(context, input.params['id'] ?? '', input.requestId);
+    const { id: database, version, roles, allow, tls, idle_ms } = identity;
     return ok({ database, version, roles, allow, tls, idle_ms } satisfies AccessAnswer);
   },
 });

@@ -8,6 +8,7 @@
  */
 import pg from 'pg';
 import { AppError } from '../../model/errors.ts';
+import { createBreaker } from './breaker.ts';
 import { createGather } from './gather.ts';
 import type { Hot, HotOptions, Run, Statement } from './hot.ts';
 
@@ -37,15 +38,23 @@ const SETTINGS = {
   idle_in_transaction_session_timeout: '5000',
 };
 
+/**
+ * Milliseconds. A statement takes a few, and whoever asked has other ways while the index is away. Its
+ * time-out and the second until a host's next report are together less than HOST_SILENT_MS.
+ */
+const PATIENCE = {
+  connectionTimeoutMillis: 1_000,
+  query_timeout: 2_000,
+  statement_timeout: 1_800,
+};
+
 export function openHot(options: HotOptions): Hot {
   const openPool = (synchronousCommit: 'on' | 'off'): pg.Pool => {
     const pool = new pg.Pool({
       connectionString: options.url,
       max: options.size,
       idleTimeoutMillis: 0,
-      connectionTimeoutMillis: 2_000,
-      query_timeout: 5_000,
-      statement_timeout: 4_000,
+      ...PATIENCE,
       application_name: 'pilotlight-api',
       options: Object.entries({ ...SETTINGS, synchronous_commit: synchronousCommit })
         .map(([name, value]) => `-c ${name}=${value}`)
@@ -56,20 +65,22 @@ export function openHot(options: HotOptions): Hot {
   };
   const pools = { quick: openPool('off'), durable: openPool('on') };
 
+  const guarded = createBreaker(() => performance.now());
   const runOn =
     (pool: pg.Pool): Run =>
-    async <Row>(statement: Statement, values: readonly unknown[]) => {
-      const began = performance.now();
-      try {
-        const result = await pool.query({ ...statement, values: [...values] });
-        return result.rows as Row[];
-      } catch (error) {
-        if (isUnavailable(error)) throw new AppError('unavailable', { cause: error });
-        throw error;
-      } finally {
-        options.onTook?.(statement.name, performance.now() - began);
-      }
-    };
+    <Row>(statement: Statement, values: readonly unknown[]) =>
+      guarded(async () => {
+        const began = performance.now();
+        try {
+          const result = await pool.query({ ...statement, values: [...values] });
+          return result.rows as Row[];
+        } catch (error) {
+          if (isUnavailable(error)) throw new AppError('unavailable', { cause: error });
+          throw error;
+        } finally {
+          options.onTook?.(statement.name, performance.now() - began);
+        }
+      });
 
   const quick = runOn(pools.quick);
   return {

@@ -17,7 +17,7 @@ beforeAll(async () => {
   stack = await startTemporaryStack({
     say: () => undefined,
     hosts: 2,
-    warm: 1,
+    warm: 2,
     settings: { PILOTLIGHT_SLOTS: 'small=8' },
   });
   operator = createJsonClient(stack.endpoints.api.tokens['operator'] ?? '');
@@ -106,7 +106,14 @@ test('of many at once with one key one makes it, and all that are answered name 
     if (one.status === 'rejected') expect(['held', 'identity_conflict']).toContain(one.reason.code);
 });
 
-test('with the index away it is made by any agent, once; the row appears when the index is back', async () => {
+test('looks at who is there are no login, however many look at once', async () => {
+  const first = await create('g');
+  for (let round = 0; round < 5; round++)
+    await Promise.all(Array.from({ length: 10 }, () => get(first.id)));
+  expect(await create('g')).toMatchObject({ id: first.id, cold_start: 'repeat' });
+});
+
+test('with the index away it is made by any agent, once, and used; the row appears when the index is back', async () => {
   const hot = stack.endpoints.processes['hot'] ?? 0;
   const frozen = [hot, ...childrenOf(hot).map(({ pid }) => pid)];
   for (const pid of frozen) process.kill(pid, 'SIGSTOP');
@@ -115,6 +122,10 @@ test('with the index away it is made by any agent, once; the row appears when th
   try {
     first = await create('e');
     second = await create('e');
+    await expect(login(first)).rejects.toMatchObject({ code: '28P01' });
+    await login(second);
+    await login(await create('f'));
+    await expect(create('e')).rejects.toMatchObject({ code: 'already_created' });
   } finally {
     for (const pid of frozen) process.kill(pid, 'SIGCONT');
   }
@@ -126,7 +137,6 @@ test('with the index away it is made by any agent, once; the row appears when th
   );
   expect(seen).toMatchObject({ tenant: 'acme', epoch: 1 });
   await login(second);
-  await expect(login(first)).rejects.toMatchObject({ code: '28P01' });
   await expect(create('e')).rejects.toMatchObject({ code: 'already_created' });
   const sql = await connect(stack.endpoints.hot_url);
   const { rows } = await sql.query(
