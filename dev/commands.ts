@@ -38,7 +38,12 @@ export const CALLERS_FILE = 'callers.json';
 export type Environment = Readonly<Record<string, string>>;
 
 export const hostName = (index: number): string => `host-${index + 1}`;
-export const apiUrl = (plan: Plan): string => `http://${plan.bind}:${plan.ports.api}`;
+export const apiName = (index: number): string => (index === 0 ? 'api' : `api-${index + 1}`);
+export const apiUrl = (plan: Plan, index = 0): string =>
+  `http://${plan.bind}:${plan.ports.apis[index]}`;
+/** Of all instances, as agents and proxies are told. */
+const apiUrls = (plan: Plan): string =>
+  plan.ports.apis.map((_, index) => apiUrl(plan, index)).join(',');
 export const hostUrl = (plan: Plan, index: number): string =>
   `http://${plan.bind}:${plan.ports.hosts[index]}`;
 export const healthUrl = (plan: Plan): string => `http://${plan.bind}:${plan.ports.proxyHealth}`;
@@ -105,10 +110,10 @@ export function nodeCommand(main: string, ...args: readonly string[]): readonly 
   return [process.execPath, '--enable-source-maps', join(PACKAGE_ROOT, 'dist', main), ...args];
 }
 
-export function apiCommand(plan: Plan): Startable {
-  return startable(plan, 'api', nodeCommand('api/main.js'), {
+export function apiCommand(plan: Plan, index: number): Startable {
+  return startable(plan, apiName(index), nodeCommand('api/main.js'), {
     ...common(plan),
-    PILOTLIGHT_PORT: String(plan.ports.api),
+    PILOTLIGHT_PORT: String(plan.ports.apis[index]),
     PILOTLIGHT_HOT_URL: controlUrl(plan, 'hot', 'api'),
     PILOTLIGHT_TOKENS_FILE: plan.home.file(CALLERS_FILE),
     PILOTLIGHT_AGENT_TOKEN: plan.secrets.agent_token_api,
@@ -129,7 +134,7 @@ export function hostCommand(plan: Plan, index: number): Startable {
     PILOTLIGHT_RUN: runFolderOf(plan.home, index + 1),
     PILOTLIGHT_PG: plan.pg,
     PILOTLIGHT_TOKENS: tokenHashes(plan.secrets, 'agent'),
-    PILOTLIGHT_API_URLS: apiUrl(plan),
+    PILOTLIGHT_API_URLS: apiUrls(plan),
     PILOTLIGHT_API_TOKEN: plan.secrets.api_token_host,
     PILOTLIGHT_LOCK: plan.lock,
   });
@@ -140,7 +145,7 @@ export function proxyCommand(plan: Plan): Startable {
     ...common(plan),
     PILOTLIGHT_PORT: String(plan.ports.proxy),
     PILOTLIGHT_METRICS_PORT: String(plan.ports.proxyHealth),
-    PILOTLIGHT_API_URLS: apiUrl(plan),
+    PILOTLIGHT_API_URLS: apiUrls(plan),
     PILOTLIGHT_API_TOKEN: plan.secrets.api_token_proxy,
     PILOTLIGHT_FLEET_SECRET: plan.secrets.fleet,
   });

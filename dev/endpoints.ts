@@ -16,6 +16,8 @@ export interface Endpoints {
   readonly proxy: { readonly host: string; readonly port: number; readonly health_url: string };
   readonly api: {
     readonly url: string;
+    /** Of all instances, this first one included. */
+    readonly urls: readonly string[];
     /** By scope. */
     readonly tokens: Readonly<Record<string, string>>;
   };

@@ -5,7 +5,7 @@ import { readManagementConfig } from '../lib/config-management.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import { CALLERS_FILE, type Plan } from './commands.ts';
 import type { Home } from './home.ts';
-import { HOSTS_MAX, portsFrom } from './ports.ts';
+import { APIS_MAX, HOSTS_MAX, portsFrom } from './ports.ts';
 import { provideSealingKey } from './sealing-key.ts';
 import { loadSecrets, writeCallers } from './secrets.ts';
 
@@ -18,6 +18,8 @@ export interface StackOptions {
   readonly portBase: number;
   /** Default 2. */
   readonly hosts?: number;
+  /** Instances of the api; default 1. */
+  readonly apis?: number;
   /** Provide the demo database; default false. */
   readonly demo?: boolean;
   /** Warm slots per host that the built-in refill keeps; 0 = no refill. Default 2. */
@@ -77,6 +79,9 @@ export async function checkMachine(options: StackOptions): Promise<void> {
   const hosts = options.hosts ?? 2;
   if (hosts < 1 || hosts > HOSTS_MAX)
     throw new ConfigError(`a stack has 1 to ${HOSTS_MAX} hosts, not ${hosts}`);
+  const apis = options.apis ?? 1;
+  if (apis < 1 || apis > APIS_MAX)
+    throw new ConfigError(`a stack has 1 to ${APIS_MAX} apis, not ${apis}`);
   if (options.namespaces !== true) return;
   if (!isRoot()) throw new ConfigError('PILOTLIGHT_NAMESPACES=on needs root');
   if (!(await canUnshare()))
@@ -95,7 +100,7 @@ export async function makePlan(home: Home, options: StackOptions): Promise<Plan>
   const { settings, serviceUser } = sharedSettings();
   return {
     home,
-    ports: portsFrom(options.portBase, options.hosts ?? 2),
+    ports: portsFrom(options.portBase, options.hosts ?? 2, options.apis),
     secrets,
     sealing: { keyFile, publicKey },
     bind: BIND,

@@ -5,7 +5,6 @@ import { errnoOf } from '../lib/errno.ts';
 
 const OFFSETS = {
   proxy: 0,
-  api: 1,
   proxyHealth: 3,
   hot: 21,
   cold: 22,
@@ -15,6 +14,9 @@ const OFFSETS = {
   workerMetrics: 34,
   console: 41,
 } as const;
+/** Offsets 1 and 2; 3 is the proxy's. */
+const FIRST_API_OFFSET = 1;
+export const APIS_MAX = 2;
 const FIRST_HOST_OFFSET = 11;
 /** Offsets 11 to 19; 21 is hot Postgres'. */
 export const HOSTS_MAX = 9;
@@ -23,7 +25,8 @@ export const PORTS_SPAN = 50;
 
 export interface Ports {
   readonly proxy: number;
-  readonly api: number;
+  /** Of api, api-2. */
+  readonly apis: readonly number[];
   readonly proxyHealth: number;
   readonly hot: number;
   readonly cold: number;
@@ -38,10 +41,12 @@ export interface Ports {
   readonly hosts: readonly number[];
 }
 
-export function portsFrom(base: number, hosts: number): Ports {
+export function portsFrom(base: number, hosts: number, apis = 1): Ports {
+  const from = (first: number, count: number): number[] =>
+    Array.from({ length: count }, (_, i) => base + first + i);
   return {
     proxy: base + OFFSETS.proxy,
-    api: base + OFFSETS.api,
+    apis: from(FIRST_API_OFFSET, apis),
     proxyHealth: base + OFFSETS.proxyHealth,
     hot: base + OFFSETS.hot,
     cold: base + OFFSETS.cold,
@@ -50,7 +55,7 @@ export function portsFrom(base: number, hosts: number): Ports {
     workerHealth: base + OFFSETS.workerHealth,
     workerMetrics: base + OFFSETS.workerMetrics,
     console: base + OFFSETS.console,
-    hosts: Array.from({ length: hosts }, (_, i) => base + FIRST_HOST_OFFSET + i),
+    hosts: from(FIRST_HOST_OFFSET, hosts),
   };
 }
 
@@ -65,7 +70,7 @@ export const managementPorts = (ports: Ports): readonly number[] => [
 
 export const hotPorts = (ports: Ports): readonly number[] => [
   ports.proxy,
-  ports.api,
+  ...ports.apis,
   ports.proxyHealth,
   ...ports.hosts,
   ports.hot,
@@ -114,7 +119,7 @@ export async function findPortBase(hosts: number, bind: string): Promise<number>
   const steps = (TEMPORARY_MAX - TEMPORARY_MIN) / PORTS_SPAN;
   for (let tries = 0; tries < 20; tries++) {
     const base = TEMPORARY_MIN + Math.floor(Math.random() * steps) * PORTS_SPAN;
-    const ports = portsFrom(base, hosts);
+    const ports = portsFrom(base, hosts, APIS_MAX);
     const answers = await Promise.all(allPorts(ports).map((port) => probe(port, bind)));
     if (answers.every((errno) => errno === undefined)) return base;
   }

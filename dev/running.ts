@@ -2,7 +2,7 @@
 import { isMissing } from '../lib/errno.ts';
 import { createJsonClient } from '../lib/http-client.ts';
 import type { JsonClient } from '../lib/json-client.ts';
-import type { Plan } from './commands.ts';
+import { apiName, type Plan } from './commands.ts';
 import { removeEndpoints } from './endpoints.ts';
 import { clearVanished, removeHome } from './home.ts';
 import { shutDownHost, stopHost } from './hosts.ts';
@@ -69,7 +69,9 @@ export async function stopAll(running: Running): Promise<void> {
   // While the api lives, so that the index knows what is asleep.
   await Promise.all(plan.ports.hosts.map((_, index) => shutDownHost(deps, index)));
   await Promise.all(plan.ports.hosts.map((_, index) => stopHost(deps, index)));
-  await supervisor.stop('api', 'SIGTERM', API_STOP_MS);
+  await Promise.all(
+    plan.ports.apis.map((_, index) => supervisor.stop(apiName(index), 'SIGTERM', API_STOP_MS)),
+  );
   await management;
   await Promise.all(
     (['hot', 'cold'] as const).map((name) => supervisor.stop(name, 'SIGINT', CONTROL_STOP_MS)),

@@ -6,6 +6,7 @@ import { ConfigError } from '../lib/config-error.ts';
 import { watchHome } from '../lib/watch-home.ts';
 import {
   apiCommand,
+  apiName,
   apiUrl,
   controlUrl,
   healthUrl,
@@ -67,7 +68,10 @@ async function startProcesses(running: Running, adopted: Adopted): Promise<void>
   }
   async function hotAndApi(): Promise<void> {
     await step('hot Postgres', () => startControl(plan, supervisor, 'hot'));
-    await step('api', () => startServer(apiCommand(plan), apiUrl(plan)));
+    const apis = plan.ports.apis.map((_, index) =>
+      step(apiName(index), () => startServer(apiCommand(plan, index), apiUrl(plan, index))),
+    );
+    await Promise.all(apis);
   }
 
   const until = options.temporary === true ? identify(process.pid) : undefined;
@@ -102,7 +106,7 @@ function endpointsOf(running: Running, demo: DemoDatabase | undefined): Endpoint
     runner,
     ready_at: new Date().toISOString(),
     proxy: { host: plan.bind, port: ports.proxy, health_url: healthUrl(plan) },
-    api: { url: apiUrl(plan), tokens },
+    api: { url: apiUrl(plan), urls: ports.apis.map((_, index) => apiUrl(plan, index)), tokens },
     hosts: ports.hosts.map((_, index) => ({
       id: hostName(index),
       url: hostUrl(plan, index),

@@ -13,7 +13,7 @@ import type { WorkflowType } from '../../model/cold/names.ts';
 import { patiently, until, withColdStack, type ColdStack } from '../cold/stack.ts';
 import { lineOf, type Figures } from '../harness.ts';
 import type { KillsArguments } from './arguments.ts';
-import { createRandom, shuffled } from './schedule.ts';
+import { createRandom, shuffled } from '../random.ts';
 import * as subjects from './workflows-subjects.ts';
 import type { Play, Scene } from './workflows-subjects.ts';
 

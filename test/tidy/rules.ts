@@ -64,6 +64,7 @@ export const MAINS: Readonly<Record<string, readonly string[]>> = {
   'bench/main.ts': ['@temporalio/'],
   'bench/kills/main.ts': [],
   'bench/outage/main.ts': [],
+  'bench/cycles/main.ts': [],
   'bench/cold/main.ts': [],
   'dev/compose.ts': ['api/', 'proxy/', '@temporalio/'],
   'dev/migrate.ts': ['api/', 'proxy/', '@temporalio/'],
