@@ -1,15 +1,10 @@
-/**
- * Callers in a file that may change while the process runs: a token is added or taken away without a
- * restart. What can not be read or is wrong changes nothing, and is told.
- */
-import { readFile, stat } from 'node:fs/promises';
+/** Callers in a file: a token is added or taken away without a restart. */
 import { callersFile } from '../contract/callers.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import type { Logger } from '../lib/log.ts';
 import { createTokenTable } from '../lib/tokens.ts';
+import { openWatchedFile } from '../lib/watched-file.ts';
 import type { Caller, TokenTable } from '../lib/callers.ts';
-
-const LOOK_MS = 1_000;
 
 /**
  * Reads what is in the file.
@@ -32,39 +27,9 @@ export interface TokenFile extends TokenTable {
   readonly stop: () => void;
 }
 
-/** What of a file differs whenever its content does: it is replaced, or written in its place. */
-async function stampOf(path: string): Promise<string> {
-  const { ino, size, mtimeMs } = await stat(path);
-  return `${ino} ${size} ${mtimeMs}`;
-}
-
 /** @throws ConfigError if the file is not there or is wrong when it is opened. */
-export async function openTokenFile(
-  path: string,
-  log: Logger,
-  lookMs = LOOK_MS,
-): Promise<TokenFile> {
-  let seen = '';
-  let callers: readonly Caller[] = [];
-  async function look(): Promise<void> {
-    const stamp = await stampOf(path);
-    if (stamp === seen) return;
-    callers = parseCallers(await readFile(path, 'utf8'));
-    seen = stamp;
-    log.info({ callers: callers.length }, 'callers read');
-  }
-  try {
-    await look();
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    throw new ConfigError(`the file of callers, ${path}, can not be read`, { cause: error });
-  }
-  let failing = false;
-  const failed = (error: unknown): void => {
-    if (!failing) log.error({ err: error }, 'the callers of before hold: their file is not right');
-    failing = true;
-  };
-  const timer = setInterval(() => void look().then(() => (failing = false), failed), lookMs);
-  timer.unref();
-  return { ...createTokenTable(() => callers), stop: () => clearInterval(timer) };
+export async function openTokenFile(path: string, log: Logger): Promise<TokenFile> {
+  const what = 'the file of callers';
+  const file = await openWatchedFile({ path, what, parse: parseCallers, log });
+  return { ...createTokenTable(file.current), stop: file.stop };
 }
