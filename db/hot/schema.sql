@@ -745,6 +745,28 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.event_insert(events jsonb, most bigint)
+ RETURNS boolean
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (select coalesce(max(id), 0) - coalesce(min(id), 0) >= most from event) then
+    return false;
+  end if;
+  insert into event (host_id, boot, seq, kind, at, database_id, directory, tenant, epoch, size, reason,
+    cause, request_id)
+  select e.host, e.boot, e.seq, e.kind, e.at, e.database, e.directory, d.tenant, e.epoch, e.size, e.reason,
+         e.cause, e.request_id
+    from jsonb_to_recordset(events) as e(
+      host text, boot bigint, seq bigint, kind text, at timestamptz, database text, directory text,
+      epoch bigint, size text, reason text, cause jsonb, request_id text)
+    left join database d on d.id = e.database
+  on conflict (host_id, boot, seq) do nothing;
+  return true;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.host_sync(the_host text, the_url text, the_boot bigint, the_version bigint, is_local boolean, capacity jsonb, slots jsonb)
  RETURNS boolean
  LANGUAGE plpgsql
