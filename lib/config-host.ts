@@ -19,7 +19,7 @@ export const HOST_KEYS = {
   PILOTLIGHT_PG: key({ parse: text, help: 'folder with bin/postgres, bin/initdb' }),
   PILOTLIGHT_SLOTS: key({
     parse: counts,
-    fallback: { small: 64 },
+    fallback: { small: 64, medium: 8 },
     help: 'slots of this host: size=count',
   }),
   PILOTLIGHT_SERVICE_USER: key({

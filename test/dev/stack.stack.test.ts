@@ -16,7 +16,6 @@ import { isAlive, processesBelow, processesWith } from '../../dev/process-table.
 import { childEnvironment } from '../../lib/environment.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 
-/** From an empty home, with everything installed. */
 const GONE_MS_MAX = 15_000;
 
 jest.setTimeout(120_000);

@@ -29,7 +29,7 @@ describe('the settings', () => {
     ).toEqual({
       PILOTLIGHT_PORT_BASE: 7400,
       PILOTLIGHT_BIND: '127.0.0.1',
-      PILOTLIGHT_SLOTS: { small: 64 },
+      PILOTLIGHT_SLOTS: { small: 64, medium: 8 },
     });
     expect(readManagementConfig(['PILOTLIGHT_BIND'], { PILOTLIGHT_BIND: '' }).PILOTLIGHT_BIND).toBe(
       '127.0.0.1',
