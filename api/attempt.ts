@@ -10,6 +10,7 @@ import { databaseCreateUndo } from '../db/hot/database-create.ts';
 import { databaseFind, databaseGet } from '../db/hot/database-find.ts';
 import type { DatabaseRow } from '../db/hot/rows.ts';
 import { databaseHeld } from '../db/hot/database-held.ts';
+import { databaseIdentity } from '../db/hot/database-identity.ts';
 import { databaseRaise } from '../db/hot/database-raise.ts';
 import { databaseRunning } from '../db/hot/database-running.ts';
 import { databaseStart } from '../db/hot/database-start.ts';
@@ -48,6 +49,17 @@ async function settleHeld(
   await hearNow(deps, holder, call.requestId);
 }
 
+/** Deleted, and whoever did it died before the index heard of it; an undelete may have come since. */
+async function settleDeleted(
+  { hot, agents }: Parts,
+  { database, requestId }: StartCall,
+  epoch: number,
+  host: string,
+): Promise<void> {
+  await databaseStartFailed(hot, database, epoch, false, 'deleted');
+  await databaseIdentity(hot, await agents.identity(host, database, requestId));
+}
+
 /** The volume does not know it: a create that came to nothing leaves a row without a directory. */
 async function settleMissing(deps: Parts, call: StartCall, epoch: number): Promise<void> {
   const row = await databaseFind(deps.hot, call.database);
@@ -70,10 +82,9 @@ async function settle(
   const code = codeOf(error);
   deps.fleet.resync(slot.host);
   if (code === 'held_elsewhere') return settleHeld(deps, call, epoch, slot, error);
-  if (code === 'database_not_found' || code === 'database_deleted') {
-    await settleMissing(deps, call, epoch);
-    throw error;
-  }
+  if (code === 'database_not_found') await settleMissing(deps, call, epoch);
+  if (code === 'database_deleted') await settleDeleted(deps, call, epoch, slot.host);
+  if (code === 'database_not_found' || code === 'database_deleted') throw error;
   const counts = code === 'start_failed';
   const reason = error instanceof AppError ? (error.detail ?? error.message) : 'internal error';
   const state = await databaseStartFailed(deps.hot, database, epoch, counts, reason);

@@ -33,8 +33,11 @@ async function tryChange(
   const current = await deps.agents.identity(writer, database, requestId);
   const change = await changing(current);
   // Only who takes it back may touch a tombstone.
-  if (current.deleted_at !== null && change.deleted_at !== null)
+  if (current.deleted_at !== null && change.deleted_at !== null) {
+    // Who wrote it may have died before the index heard of it.
+    await databaseIdentity(deps.hot, current);
     throw new AppError('database_deleted');
+  }
   const next = { ...current, ...change, version: current.version + 1 };
   try {
     await deps.agents.putIdentity(writer, next, current.version, requestId);

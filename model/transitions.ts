@@ -37,11 +37,12 @@ export const INPUTS = [
 export type Input = (typeof INPUTS)[number];
 
 /**
- * What a cell does. `next` is the state afterwards; `epoch` says whether it was raised.
+ * What a cell does. `next` is the state afterwards; `epoch` says whether it was raised, or goes back to
+ * the one that a host reports.
  * `stay` changes nothing, and the caller is told `answer`.
  */
 export type Cell =
-  | { readonly next: DatabaseState; readonly epoch: 'kept' | 'raised' }
+  | { readonly next: DatabaseState; readonly epoch: 'kept' | 'raised' | 'reported' }
   | { readonly stay: 'answer' | 'join' | 'no-op' | 'database_deleted' | 'broken' };
 
 const to = (next: DatabaseState): Cell => ({ next, epoch: 'kept' });
@@ -146,10 +147,17 @@ export const TRANSITIONS: Readonly<Record<DatabaseState, Readonly<Record<Input, 
 /** What carries no epoch, and so has no age. */
 export const UNDATED: readonly Input[] = ['start', 'delete', 'undelete', 'deadline'];
 
-/** With an epoch older than the row's: a late message of an earlier incarnation changes nothing. */
+/** A later epoch was raised and never minted: the newest word of the host that ran it last is so. */
+const AS_BEFORE: Cell = { next: 'running', epoch: 'reported' };
+
+/**
+ * With an epoch older than the row's: a late message of an earlier incarnation changes nothing, but
+ * for the newest report of the host that ran it last.
+ */
 export function transition(state: DatabaseState, input: Input, current: boolean): Cell {
   const cell = TRANSITIONS[state][input];
   if (current || UNDATED.includes(input)) return cell;
   if (input === 'start_stale') return TRANSITIONS[state].start;
+  if (input === 'sync_running' && state === 'suspended') return AS_BEFORE;
   return NOOP;
 }

@@ -378,6 +378,37 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.database_identity(doc jsonb)
+ RETURNS TABLE(host text, epoch bigint)
+ LANGUAGE sql
+AS $function$
+  with d as (
+    update database d
+       set identity = doc, identity_version = (doc ->> 'version')::bigint,
+           deleted_at = (doc ->> 'deleted_at')::timestamptz, size = doc ->> 'size',
+           state = case when doc ->> 'deleted_at' is not null then 'deleting'
+                        when d.state = 'deleting' then 'suspended' else d.state end
+      from database o
+     where d.id = doc ->> 'id' and d.identity_version < (doc ->> 'version')::bigint and o.id = d.id
+    returning d.id, d.tenant, d.size, d.epoch, d.deleted_at, o.deleted_at as was_deleted_at
+  ), a as (
+    delete from assignment a using d where a.database_id = d.id and d.deleted_at is not null
+    returning a.host_id, a.epoch
+  ), h as (
+    insert into resync select a.host_id from a
+  ), n as (
+    insert into event (host_id, boot, seq, kind, at, database_id, tenant, epoch, size)
+    select 'hot', 0, nextval('event_hot_seq'),
+           case when d.deleted_at is not null then 'database_deleted'
+                when d.was_deleted_at is not null then 'database_undeleted'
+                else 'database_changed' end,
+           now(), d.id, d.tenant, d.epoch, d.size
+      from d
+  )
+  select a.host_id, a.epoch from a
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.database_kept(the_id text, the_epoch bigint)
  RETURNS void
  LANGUAGE plpgsql
@@ -833,8 +864,11 @@ begin
      where d.id = r.database
        and r.state = 'running'
        and (d.last_host is distinct from the_host
-            or (d.said_boot, d.said_version) < (the_boot, the_version))
+            or (d.said_boot, d.said_version) <= (the_boot, the_version))
        and ((d.state in ('suspended', 'starting', 'broken') and r.epoch >= d.epoch)
+            -- A later epoch was raised, and whoever raised it gave up before it was minted: it runs as
+            -- it did, says the host that ran it last.
+            or (d.state = 'suspended' and r.epoch < d.epoch and d.last_host = the_host)
             or (d.state in ('running', 'suspending') and r.epoch > d.epoch)
             -- The same run in another slot than the index believes: an attach that the agent had
             -- answered before, or a restart in place, was taken for the claim of a new slot.

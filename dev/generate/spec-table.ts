@@ -4,9 +4,10 @@ import { INPUTS, UNDATED, transition, type Cell, type Input } from '../../model/
 import { markdownTable, replaceBetween } from './document.ts';
 
 const NOTHING = '–';
+const EPOCH = { kept: '', raised: ', epoch + 1', reported: ', as reported' } as const;
 
 function textOf(cell: Cell): string {
-  if ('next' in cell) return `${cell.next}${cell.epoch === 'raised' ? ', epoch + 1' : ''}`;
+  if ('next' in cell) return `${cell.next}${EPOCH[cell.epoch]}`;
   return cell.stay === 'no-op' ? NOTHING : `_${cell.stay}_`;
 }
 

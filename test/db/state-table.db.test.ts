@@ -90,7 +90,8 @@ async function clear(): Promise<void> {
 
 function expected(cell: Cell, state: string): { state: string; epoch: number } {
   if ('stay' in cell) return { state, epoch: EPOCH };
-  return { state: cell.next, epoch: cell.epoch === 'raised' ? EPOCH + 1 : EPOCH };
+  const epochs = { kept: EPOCH, raised: EPOCH + 1, reported: EPOCH - 1 };
+  return { state: cell.next, epoch: epochs[cell.epoch] };
 }
 
 const cases = STATES.flatMap((state) =>
