@@ -15,7 +15,7 @@ export interface HostMetrics {
 
 export function createHostMetrics(
   registry: Registry,
-  slots: Slots,
+  slots: Pick<Slots, 'all'>,
   isFenced: () => boolean,
 ): HostMetrics {
   const registers = [registry];

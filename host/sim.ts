@@ -7,7 +7,7 @@
  */
 import type { Server } from 'node:http';
 import type { JsonClient } from '../lib/json-client.ts';
-import { createJsonServer } from '../lib/http-server.ts';
+import { createJsonServer, type HttpRoute } from '../lib/http-server.ts';
 import type { Logger } from '../lib/log.ts';
 import { createRegistry } from '../lib/metrics.ts';
 import type { TokenTable } from '../lib/callers.ts';
@@ -20,7 +20,7 @@ import { createRoutes } from './routes.ts';
 import { startShipper } from './shipper.ts';
 import { createFaults, type Faults } from './sim-faults.ts';
 import { newJournalStore, openSimJournal, type SimJournalStore } from './sim-journal.ts';
-import { gone, note, type SimAgent, type SimStep } from './sim-runs.ts';
+import { endRun, gone, note, type SimAgent, type SimStep } from './sim-runs.ts';
 import { createSimVerbs } from './sim-verbs.ts';
 import type { SimVolume } from './sim-volume.ts';
 import { createSlots, type Capacity, type Slot } from './slots.ts';
@@ -54,9 +54,13 @@ export interface SimHost {
   readonly boot: () => void;
   /** A run ends by itself and is started again in place, as the next epoch. */
   readonly crashPostgres: (database: string) => void;
+  /** What an agent does by itself each second: what runs of a deleted database is ended. */
+  readonly tick: () => Promise<void>;
   /** A run lives on and answers nobody. */
   readonly hangPostgres: (database: string) => void;
-  /** Serves the contract, syncs and ships as a real agent does. @returns what ends that. */
+  /** The contract's HTTP surface, for whoever serves it or calls it without HTTP. */
+  readonly routes: (log: Logger) => readonly HttpRoute[];
+  /** Serves the contract of the agent that lives now, syncs and ships as a real agent does. @returns what ends that. */
   readonly serve: (options: ServeOptions) => Promise<{ server: Server; stop: () => Promise<void> }>;
 }
 
@@ -76,6 +80,8 @@ interface Machine extends SimHostOptions {
   verbs: AgentVerbs | undefined;
 }
 
+/** As the idle timer of a real agent. */
+const TICK_MS = 1_000;
 const VOLUME_BYTES = 1024 ** 4;
 
 function reportOf(machine: Machine, { slots }: SimAgent): HostReport {
@@ -171,6 +177,18 @@ function crashPostgres(machine: Machine, database: string): void {
   note(agent, 'started', { ...slot, epoch }, 'after a crash');
 }
 
+async function tick({ agent }: Machine): Promise<void> {
+  for (const slot of agent?.slots.all() ?? []) {
+    if (agent === undefined || slot.state !== 'running' || slot.database === undefined) continue;
+    if (typeof agent.volume.identity(slot.database)?.deleted_at !== 'string') continue;
+    await agent.queues.run(slot.database, async () => {
+      const current = agent.slots.get(slot);
+      if (agent.dead || current?.state !== 'running' || current.epoch !== slot.epoch) return;
+      await endRun(agent, current, 'suspended', 'deleted');
+    });
+  }
+}
+
 /** A verb as callers reach it. */
 function reach<A extends unknown[], T>(
   machine: Machine,
@@ -204,29 +222,39 @@ function reachVerbs(machine: Machine): AgentVerbs {
   };
 }
 
-async function serve(machine: Machine, verbs: AgentVerbs, options: ServeOptions) {
+/** The real agent's routes, over whichever agent lives. */
+function routesOf(machine: Machine, verbs: AgentVerbs, log: Logger): readonly HttpRoute[] {
+  const registry = createRegistry('host');
+  const isFenced = (): boolean => machine.agent?.fenced === true;
+  const all = (): readonly Slot[] => machine.agent?.slots.all() ?? [];
+  return createRoutes({
+    verbs,
+    slots: { bump: () => machine.agent?.slots.bump() ?? { boot: 0, version: 0 } },
+    health: {
+      isAdopted: () => machine.agent !== undefined,
+      isFenced,
+      isEnding: () => machine.agent?.ending === true,
+    },
+    metrics: createHostMetrics(registry, { all }, isFenced),
+    registry,
+    log,
+  });
+}
+
+async function serve(machine: Machine, routes: readonly HttpRoute[], options: ServeOptions) {
   const { agent, host } = machine;
   if (agent === undefined) throw new Error('BUG: a host is served before its first boot');
   const { apiUrls, client, tokens, log } = options;
   const { slots, journal } = agent;
-  const registry = createRegistry('host');
-  const isFenced = (): boolean => agent.fenced;
-  const routes = createRoutes({
-    verbs,
-    slots,
-    health: { isAdopted: () => true, isFenced, isEnding: () => agent.ending },
-    metrics: createHostMetrics(registry, slots, isFenced),
-    registry,
-    log,
-  });
   const shipper = await startShipper({ journal, host, apiUrls, client, log });
   const { sawGeneration } = shipper;
-  const sync = startSync({
-    ...{ host, apiUrls, client, slots, report: verbs.report, sawGeneration, log },
-  });
+  const report = (): HostReport => reportOf(machine, agent);
+  const timer = setInterval(() => void tick(machine), TICK_MS);
+  const sync = startSync({ host, apiUrls, client, slots, report, sawGeneration, log });
   return {
     server: createJsonServer({ routes, tokens, bodyBytesMax: BODY_BYTES_MAX, log }),
     async stop() {
+      clearInterval(timer);
       sync.stop();
       await shipper.stop();
     },
@@ -252,10 +280,12 @@ export function createSimHost(options: SimHostOptions): SimHost {
     crashMachine: () => crashMachine(machine),
     boot: () => boot(machine),
     crashPostgres: (database) => crashPostgres(machine, database),
+    tick: () => tick(machine),
     hangPostgres(database) {
       const found = runningSlot(machine, database);
       if (found !== undefined) found.process.answers = false;
     },
-    serve: (serving) => serve(machine, verbs, serving),
+    routes: (log) => routesOf(machine, verbs, log),
+    serve: (serving) => serve(machine, routesOf(machine, verbs, serving.log), serving),
   };
 }

@@ -73,6 +73,16 @@ const MANAGEMENT_KEYS = {
     fallback: 1,
     help: 'simulated hosts in one process, for benches: their ids and ports are counted up',
   }),
+  PILOTLIGHT_TEST_SECONDS: key({
+    parse: integer(1, 86_400),
+    fallback: 20,
+    help: 'how long the tests of interleavings look for an order that breaks something',
+  }),
+  PILOTLIGHT_TEST_SEED: key({
+    parse: integer(0, 2 ** 31 - 1),
+    fallback: 0,
+    help: 'seed of the tests of interleavings, to repeat what one printed; 0 = a new one',
+  }),
   PGPASSWORD: key({ parse: text, fallback: '', secret: true, help: 'password for npm run sql' }),
 } as const;
 
