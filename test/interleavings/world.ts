@@ -23,7 +23,7 @@ import { createFleet } from '../../model/fleet.ts';
 import { run } from '../support/rows.ts';
 import { createActivity, createGates, type Activity, type Gates } from './gates.ts';
 
-export const HOSTS = ['host-1', 'host-2'] as const;
+const HOSTS = ['host-1', 'host-2'] as const;
 export const SLOTS = 3;
 /** The clock of the apis runs so much faster, so that patience and silence end within a test. */
 const CLOCK = 10;
