@@ -38,6 +38,10 @@ const NO_LIMITS = JSON.stringify(
   Object.fromEntries(Object.keys(TENANT_LIMITS).map((name) => [name, 1_000_000_000])),
 );
 
+export async function insertTenant(client: Client, name: string): Promise<void> {
+  await client.query('insert into tenant (name, limits) values ($1, $2::jsonb)', [name, NO_LIMITS]);
+}
+
 /** @param databases that sleep; they ran last on a host of the list, evenly. */
 export async function fillIndex(
   client: Client,
@@ -46,7 +50,7 @@ export async function fillIndex(
 ): Promise<void> {
   // The foreign keys of a million rows are right by construction.
   await client.query('set session_replication_role = replica');
-  await client.query(`insert into tenant (name, limits) values ('bench', $1::jsonb)`, [NO_LIMITS]);
+  await insertTenant(client, 'bench');
   await client.query(
     `insert into host (host_id, url, boot, version)
      select u, 'http://127.0.0.1:1', 1, 0 from unnest($1::text[]) u`,

@@ -2,7 +2,7 @@
  * A hot Postgres of the bench's own, with the settings and the durability of the embedded stack:
  * what runs on it are the product's statements, by the product's role.
  */
-import { chmod, mkdtemp } from 'node:fs/promises';
+import { chmod, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type Client } from '../db/client.ts';
@@ -26,6 +26,8 @@ export interface HotDatabase {
 
 export interface HotServer {
   readonly port: number;
+  /** Goes with the server; whoever watches its file `watch` ends then, too. */
+  readonly folder: string;
   /** Makes a database with the hot schema. */
   readonly create: (name: string) => Promise<HotDatabase>;
 }
@@ -54,8 +56,10 @@ async function start(folder: string, watch: (pid: number | undefined) => void): 
   await server.ready;
   const urlOf = (database: string, role = CONTROL_SUPERUSER): string =>
     `postgresql://${role}:${PASSWORD}@127.0.0.1:${port}/${database}`;
+  await writeFile(join(folder, 'watch'), '');
   return {
     port,
+    folder,
     async create(database) {
       const adminUrl = urlOf(database);
       await withClient(urlOf('postgres'), (client) => client.query(`create database ${database}`));

@@ -3,11 +3,12 @@ import { createLogger } from '../lib/log.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
 import { burst } from './burst.ts';
+import { hotVerbs } from './hot-verbs.ts';
 import { lineOf, readBenchArguments, writeSamples, type Bench } from './harness.ts';
 import { scale } from './scale.ts';
 import { wake } from './wake.ts';
 
-const BENCHES: readonly Bench[] = [wake, burst, scale];
+const BENCHES: readonly Bench[] = [wake, burst, hotVerbs, scale];
 const STOP_MS_MAX = 15_000;
 
 runMain('bench', async () => {
