@@ -7,7 +7,7 @@ import { chmod, chown, mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { connect } from '../db/client.ts';
 import { createLocks } from '../host/lock.ts';
-import { spawnPostgres } from '../host/postgres.ts';
+import { SOCKET_PORT, settingsOf, spawnPostgres } from '../host/postgres.ts';
 import { findUser, isRoot, resolvePostgres, type Installation } from '../host/prepare.ts';
 import { waitForReady } from '../host/ready.ts';
 import { createTemplates } from '../host/template.ts';
@@ -75,6 +75,13 @@ export function placeOf(directory: BareDirectory, port: number): Readonly<Record
     hba_file: join(directory.folder, 'hba'),
     ident_file: join(directory.folder, 'ident'),
   };
+}
+
+/** Of the size `small`, as an agent would start it. */
+export function ourSettings(directory: BareDirectory): Readonly<Record<string, string>> {
+  const place = placeOf(directory, SOCKET_PORT);
+  const access = { hba: join(directory.folder, 'hba'), ident: join(directory.folder, 'ident') };
+  return { ...settingsOf('small', directory.folder, access), ...place };
 }
 
 async function firstRow(folder: string, port: number): Promise<void> {

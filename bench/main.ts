@@ -3,12 +3,14 @@ import { createLogger } from '../lib/log.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
 import { burst } from './burst.ts';
+import { create } from './create.ts';
+import { footprint } from './footprint.ts';
 import { hotVerbs } from './hot-verbs.ts';
 import { lineOf, readBenchArguments, writeSamples, type Bench } from './harness.ts';
 import { scale } from './scale.ts';
 import { wake } from './wake.ts';
 
-const BENCHES: readonly Bench[] = [wake, burst, hotVerbs, scale];
+const BENCHES: readonly Bench[] = [wake, burst, create, hotVerbs, scale, footprint];
 const STOP_MS_MAX = 15_000;
 
 runMain('bench', async () => {

@@ -29,8 +29,6 @@ const SIM_PORT_SPAN = 4_000;
 export interface SimFleet {
   readonly apiUrl: string;
   readonly client: JsonClient;
-  /** Process ids, for whoever measures them. */
-  readonly api: number;
   /** Makes a sleeping database. @returns its id. */
   readonly create: () => Promise<string>;
 }
@@ -87,24 +85,38 @@ async function end({ child }: Started): Promise<void> {
   await ended;
 }
 
+export interface StartedApi {
+  readonly url: string;
+  readonly pid: number;
+  readonly logFile: string;
+  readonly end: () => Promise<void>;
+}
+
+/** @param hotUrl the hot database, by the api's role. */
+export async function startApi(server: HotServer, hotUrl: string): Promise<StartedApi> {
+  const port = await freePort();
+  const started = start(server, 'api', 'api/main.js', {
+    PILOTLIGHT_PORT: String(port),
+    PILOTLIGHT_HOT_URL: hotUrl,
+    PILOTLIGHT_TOKENS_FILE: await writeCallers(server.folder),
+    PILOTLIGHT_AGENT_TOKEN: BENCH_TOKEN,
+    PILOTLIGHT_FLEET_SECRET: BENCH_TOKEN,
+    PILOTLIGHT_PROXY_ADDRESS: `${BIND}:1`,
+  });
+  const { child, logFile } = started;
+  return { url: `http://${BIND}:${port}`, pid: child.pid ?? 0, logFile, end: () => end(started) };
+}
+
 /** Starts both, waits until the api serves, and lends it. */
 export async function withSimFleet<T>(
   server: HotServer,
   options: SimFleetOptions,
   work: (fleet: SimFleet) => Promise<T>,
 ): Promise<T> {
-  const port = await freePort();
-  const apiUrl = `http://${BIND}:${port}`;
   const simPort = SIM_PORT_MIN + Math.floor(Math.random() * SIM_PORT_SPAN);
   const client = createJsonClient(BENCH_TOKEN);
-  const api = start(server, 'api', 'api/main.js', {
-    PILOTLIGHT_PORT: String(port),
-    PILOTLIGHT_HOT_URL: options.hotUrl,
-    PILOTLIGHT_TOKENS_FILE: await writeCallers(server.folder),
-    PILOTLIGHT_AGENT_TOKEN: BENCH_TOKEN,
-    PILOTLIGHT_FLEET_SECRET: BENCH_TOKEN,
-    PILOTLIGHT_PROXY_ADDRESS: `${BIND}:1`,
-  });
+  const api = await startApi(server, options.hotUrl);
+  const apiUrl = api.url;
   const sim = start(server, 'sim', 'host/sim-main.js', {
     PILOTLIGHT_PORT: String(simPort),
     PILOTLIGHT_HOST_ID: 'sim',
@@ -120,7 +132,6 @@ export async function withSimFleet<T>(
     return await work({
       apiUrl,
       client,
-      api: api.child.pid ?? 0,
       async create() {
         const tenant = SIM_TENANTS[Math.floor(Math.random() * SIM_TENANTS.length)];
         const body = { tenant, idle_ms: 3_600_000 };
@@ -133,6 +144,6 @@ export async function withSimFleet<T>(
     });
   } finally {
     client.close();
-    await Promise.all([end(api), end(sim)]);
+    await Promise.all([api.end(), end(sim)]);
   }
 }

@@ -8,10 +8,11 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from '../db/client.ts';
-import { SOCKET_PORT, settingsOf } from '../host/postgres.ts';
+import { SOCKET_PORT } from '../host/postgres.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import {
   makeBareDirectories,
+  ourSettings,
   placeOf,
   startBare,
   startByPgCtl,
@@ -46,12 +47,6 @@ async function wakeOnce(fleet: BenchFleet, database: BenchDatabase): Promise<num
   await client.end();
   await fleet.sleep(database);
   return ms;
-}
-
-function ourSettings(directory: BareDirectory): Readonly<Record<string, string>> {
-  const place = placeOf(directory, SOCKET_PORT);
-  const access = { hba: join(directory.folder, 'hba'), ident: join(directory.folder, 'ident') };
-  return { ...settingsOf('small', directory.folder, access), ...place };
 }
 
 /** Default settings listen on localhost, so the port must be one that nobody has. */
