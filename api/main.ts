@@ -1,5 +1,6 @@
 /** The api process: one of several, stateless but for what it remembers of the fleet. */
 import { createServer as createHttpServer } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
 import { API_KEYS } from '../lib/config-api.ts';
 import { readKeys } from '../lib/config.ts';
 import { createJsonClient } from '../lib/http-client.ts';
@@ -25,6 +26,13 @@ import { createTenants } from './tenants.ts';
 const POOL_SIZE = 8;
 /** A caller hears `waking` with an estimate after this long: sooner than the proxy ends its hold. */
 const PATIENCE_MS = 8_000;
+
+/**
+ * Reports are garbage a second later. V8 would let three times as much of that lie as there is memory in
+ * use, and keep more and more for what is new: with 100,000 databases 204 MB, and 139 so (bench footprint).
+ */
+for (const flag of ['--heap-growing-percent=30', '--semi-space-growth-factor=1'])
+  setFlagsFromString(flag);
 
 runMain('api', async () => {
   const config = readKeys(API_KEYS);
