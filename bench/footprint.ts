@@ -72,7 +72,7 @@ async function rssOf(pid: number): Promise<number> {
 async function loads(): Promise<{ readonly lines: number; readonly packages: number }> {
   const hooks = pathToFileURL(join(PACKAGE_ROOT, 'test/support/typescript-hooks.mjs')).href;
   const register = `import { register } from 'node:module'; register('${hooks}');`;
-  const program = join(PACKAGE_ROOT, 'test/tidy/print-closure.ts');
+  const program = join(PACKAGE_ROOT, 'test/support/print-closure.ts');
   const args = ['--import', `data:text/javascript,${register}`, program, 'api/main.ts'];
   const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: PACKAGE_ROOT });
   return JSON.parse(stdout) as { lines: number; packages: number };

@@ -1,7 +1,7 @@
 /** Prints what a main loads as JSON, for the bench of the footprint: own lines of code, and packages. */
 import { PACKAGE_ROOT } from '../../lib/root.ts';
-import { closureOf, isNodeModule } from './graph.ts';
-import { readTree } from './read-tree.ts';
+import { closureOf, isNodeModule } from '../tidy/graph.ts';
+import { readTree } from '../tidy/read-tree.ts';
 
 const tree = readTree(PACKAGE_ROOT);
 const loaded = [...closureOf(tree, process.argv[2] ?? '').keys()];
