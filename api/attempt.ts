@@ -3,6 +3,7 @@
  * remember the success. What settles nothing (a slot that was taken, a host that fell silent, an
  * incarnation held elsewhere) leaves the index in order and lets the caller look again.
  */
+import { setImmediate as answered } from 'node:timers/promises';
 import { AppError, codeOf } from '../model/errors.ts';
 import { STARTING_MS_MAX, VACANT_FLOOR_PER_HOST } from '../model/limits.ts';
 import type { Asked, Incarnation } from '../model/wire.ts';
@@ -24,7 +25,7 @@ import type { ClaimedSlot as Slot, Parts, StartCall, Started } from './context.t
 const HOSTS = 4;
 
 /** Asks a host for its state and takes it as a sync. */
-async function hearNow(deps: Parts, host: string, requestId: string): Promise<void> {
+export async function hearNow(deps: Parts, host: string, requestId: string): Promise<void> {
   try {
     const report = await deps.agents.state(host, requestId);
     deps.fleet.hear(report, deps.now());
@@ -128,12 +129,12 @@ async function attachRaising(
 
 /** The index hears of it after the caller: a sync would tell it anyway. */
 function remember(deps: Parts, host: string, at: Incarnation): Started {
+  const { database } = at;
   deps.fleet.started(host, at);
-  setImmediate(() => {
-    databaseRunning(deps.hot, host, at).catch((error: unknown) => {
-      deps.log.warn({ database: at.database, code: codeOf(error) }, 'the index missed a start');
-    });
-  });
+  const missed = (error: unknown): void =>
+    deps.log.warn({ database, code: codeOf(error) }, 'the index missed a start');
+  const told = answered().then(() => databaseRunning(deps.hot, host, at));
+  deps.fleet.telling(database, told.catch(missed));
   return { epoch: at.epoch, address: at.address };
 }
 

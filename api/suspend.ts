@@ -3,6 +3,8 @@ import { codeOf } from '../model/errors.ts';
 import { SUSPENDING_MS_MAX } from '../model/limits.ts';
 import type { SuspendAnswer, SuspendRequest } from '../model/wire.ts';
 import { databaseKept, databaseSuspend, databaseSuspended } from '../db/hot/database-suspend.ts';
+import { databaseFind } from '../db/hot/database-find.ts';
+import { hearNow } from './attempt.ts';
 import type { Parts } from './context.ts';
 
 /** A no-op unless this epoch is the running one at the write. */
@@ -14,7 +16,17 @@ export async function suspendDatabase(
 ): Promise<SuspendAnswer> {
   const { hot, fleet, agents } = deps;
   const { epoch } = request;
-  const host = await databaseSuspend(hot, database, epoch, SUSPENDING_MS_MAX);
+  const begin = () => databaseSuspend(hot, database, epoch, SUSPENDING_MS_MAX);
+  await fleet.told(database);
+  let host = await begin();
+  if (host === undefined) {
+    // The caller may know of a start that another instance answered just now, and the index does not.
+    const row = await databaseFind(hot, database);
+    if (row?.state === 'starting' && row.epoch === epoch && row.host !== null) {
+      await hearNow(deps, row.host, requestId);
+      host = await begin();
+    }
+  }
   if (host === undefined) return { outcome: 'not_current' };
   try {
     const if_idle = request.if_idle ?? false;

@@ -38,14 +38,11 @@ interface Turn {
   readonly rate: number;
   /** Milliseconds of each start. */
   readonly starts: readonly number[];
-  /** Suspends that came before the index had heard of the start. */
-  readonly early: number;
 }
 
 interface Verbs {
   readonly start: (database: string) => Promise<number>;
-  /** @returns how often it had to be asked again. */
-  readonly suspend: (database: string, epoch: number) => Promise<number>;
+  readonly suspend: (database: string, epoch: number) => Promise<void>;
 }
 
 /** Each caller has databases of its own, as each client of pgbench. */
@@ -56,7 +53,6 @@ async function turn(
 ): Promise<Turn> {
   const share = Math.floor(databases.length / callers.length);
   const starts: number[] = [];
-  let early = 0;
   const began = performance.now();
   const until = began + TURN_S * 1_000;
   async function call({ start, suspend }: Verbs, first: number): Promise<void> {
@@ -66,11 +62,11 @@ async function turn(
       const at = performance.now();
       const epoch = await start(database);
       starts.push(performance.now() - at);
-      early += await suspend(database, epoch);
+      await suspend(database, epoch);
     }
   }
   await Promise.all(callers.map((verbs, i) => call(verbs, i * share)));
-  return { rate: (starts.length * 1_000) / (performance.now() - began), starts, early };
+  return { rate: (starts.length * 1_000) / (performance.now() - began), starts };
 }
 
 async function openHttpCaller(fleet: SimFleet): Promise<Verbs & { close: () => void }> {
@@ -84,10 +80,9 @@ async function openHttpCaller(fleet: SimFleet): Promise<Verbs & { close: () => v
   return {
     start: async (database) => Number((await ask(`${database}/start`, {}))['epoch']),
     async suspend(database, epoch) {
-      for (let again = 0; ; again++) {
-        const { outcome } = await ask(`${database}/suspend`, { epoch });
-        if (outcome === 'suspended') return again;
-      }
+      const { outcome } = await ask(`${database}/suspend`, { epoch });
+      if (outcome !== 'suspended')
+        throw new ConfigError(`a suspend was answered ${String(outcome)}`);
     },
     close: client.close,
   };
@@ -129,7 +124,6 @@ async function pgbenchArms(server: HotServer, database: HotDatabase, product: In
       settings,
     }),
     starts: [],
-    early: 0,
   });
   return { statements, pgbench: arm('full', full), lean: arm('lean', lean) };
 }
@@ -189,7 +183,6 @@ function resultOf(
       p99_ms: quantile(starts, 0.99),
       in_process_per_s: Math.round(inProcess),
       ...more,
-      early_suspends: turns.http.reduce((sum, { early }) => sum + early, 0),
       callers: CALLERS,
     },
   };
@@ -214,10 +207,7 @@ async function runArms(
     options.say(
       `synchronous_commit=${commit} in all arms; ${CALLERS} callers beside pgbench -c ${PGBENCH_CLIENTS} -j 1`,
     );
-    const local = Array.from({ length: CALLERS }, () => product).map(({ start, suspend }) => ({
-      start,
-      suspend: async (database: string, epoch: number) => suspend(database, epoch).then(() => 0),
-    }));
+    const local = Array.from({ length: CALLERS }, () => product);
     const ids = Array.from({ length: DATABASES }, (_, n) => benchDatabaseId(n));
     const arms: [ArmName, Arm][] = [
       ['http', () => turn(callers, made, options.signal)],

@@ -130,11 +130,8 @@ export function openInProcess(url: string, hosts: readonly BenchHost[]): InProce
   }
 
   async function suspend(database: string, epoch: number): Promise<void> {
-    // The index hears of a start beside its answer, so that a suspend at once may come too early.
-    for (;;) {
-      const { outcome } = await suspendDatabase(deps, database, { epoch }, '');
-      if (outcome === 'suspended') return;
-    }
+    const { outcome } = await suspendDatabase(deps, database, { epoch }, '');
+    if (outcome !== 'suspended') throw new Error(`BUG: a suspend answered ${outcome}`);
   }
 
   return {

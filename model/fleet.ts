@@ -50,6 +50,8 @@ interface Memory {
   readonly databases: Map<string, Running>;
   /** Databases last said to run on a host, so that its next report can take them back. */
   readonly byHost: Map<string, Set<string>>;
+  /** Of starts that were answered and that the index is just hearing of, by database. */
+  readonly telling: Map<string, Promise<unknown>>;
 }
 
 function drop(memory: Memory, running: Running): void {
@@ -111,6 +113,7 @@ export function createFleet(random: () => number) {
     hosts: new Map(),
     databases: new Map(),
     byHost: new Map(),
+    telling: new Map(),
   };
   const hostsOf = (now: number, live: boolean): [string, HostMemory][] =>
     [...memory.hosts].filter(([, { heardAt }]) => now - heardAt < HOST_SILENT_MS === live);
@@ -149,6 +152,15 @@ export function createFleet(random: () => number) {
       if (known !== undefined) known.free -= 1;
       put(memory, { database, host, epoch, address, boot, version });
     },
+    /** The index is told of a start that was answered. */
+    telling(database: string, done: Promise<unknown>): void {
+      memory.telling.set(database, done);
+      void done.finally(
+        () => memory.telling.get(database) === done && memory.telling.delete(database),
+      );
+    },
+    /** Waits until the index has been told of what this instance answered. */
+    told: async (database: string): Promise<void> => void (await memory.telling.get(database)),
     /** This epoch, or an older one, no longer answers. */
     ended(database: string, epoch: number): void {
       const known = memory.databases.get(database);

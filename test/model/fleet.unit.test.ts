@@ -163,3 +163,34 @@ describe('the end of an epoch', () => {
     expect(fleet.running(DATABASE)).toBeUndefined();
   });
 });
+
+describe('what the index is told of a start', () => {
+  it('is waited for, and only while it is under way', async () => {
+    const seen: string[] = [];
+    let done = (): void => undefined;
+    fleet.telling(DATABASE, new Promise<void>((resolve) => (done = resolve)));
+    const told = fleet.told(DATABASE).then(() => seen.push('told'));
+    await fleet.told('db-b');
+    seen.push('of another there is nothing to wait for');
+    done();
+    await told;
+    expect(seen).toEqual(['of another there is nothing to wait for', 'told']);
+  });
+
+  it('is the newest: the end of an earlier one does not hide it', async () => {
+    const seen: string[] = [];
+    let first = (): void => undefined;
+    let second = (): void => undefined;
+    fleet.telling(DATABASE, new Promise<void>((resolve) => (first = resolve)));
+    fleet.telling(DATABASE, new Promise<void>((resolve) => (second = resolve)));
+    first();
+    await new Promise(setImmediate);
+    const told = fleet.told(DATABASE).then(() => seen.push('told'));
+    await new Promise(setImmediate);
+    expect(seen).toEqual([]);
+    second();
+    await told;
+    await new Promise(setImmediate);
+    await fleet.told(DATABASE);
+  });
+});
