@@ -13,7 +13,7 @@ import { createJsonClient } from '../lib/http-client.ts';
 import type { JsonClient } from '../lib/json-client.ts';
 import { PACKAGE_ROOT } from '../lib/root.ts';
 import { SYNC_MS } from '../model/limits.ts';
-import type { HostReport } from '../model/wire.ts';
+import type { HostReport, RouteAnswer } from '../model/wire.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import type { Bench, BenchOptions, BenchResult } from './harness.ts';
 import { benchDatabaseId, fillIndex, type BenchHost } from './hot-rows.ts';
@@ -114,10 +114,12 @@ async function memoryOf(api: StartedApi, client: JsonClient, signal: AbortSignal
       if (signal.aborted) throw new ConfigError('stopped');
       await report(client, api.url, index, version);
     }
-  const metrics = await (await fetch(`${api.url}/metrics`)).text();
-  const known = Number(/^pilotlight_running_databases\S* (\d+)/m.exec(metrics)?.[1]);
-  if (known !== DATABASES)
-    throw new ConfigError(`the api knows ${known} of ${DATABASES} databases`);
+  // One of each host: the answer `running` comes from memory alone.
+  for (let n = 0; n < DATABASES; n += DATABASES / HOSTS) {
+    const url = `${api.url}/v1/databases/${benchDatabaseId(n)}/route`;
+    const { state } = await client.call<RouteAnswer>(url, { timeoutMs: CALL_MS });
+    if (state !== 'running') throw new ConfigError(`the api does not know ${benchDatabaseId(n)}`);
+  }
   return rssOf(api.pid);
 }
 
