@@ -15,7 +15,7 @@ export async function suspendDatabase(
   requestId: string,
 ): Promise<SuspendAnswer> {
   const { hot, fleet, agents } = deps;
-  const { epoch } = request;
+  const { epoch, if_idle = false } = request;
   const begin = () => databaseSuspend(hot, database, epoch, SUSPENDING_MS_MAX);
   await fleet.told(database);
   let host = await begin();
@@ -29,7 +29,6 @@ export async function suspendDatabase(
   }
   if (host === undefined) return { outcome: 'not_current' };
   try {
-    const if_idle = request.if_idle ?? false;
     const answer = await agents.suspend(host, { database, epoch, if_idle }, requestId);
     if (answer.outcome === 'busy') {
       await databaseKept(hot, database, epoch);

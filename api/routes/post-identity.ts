@@ -29,7 +29,8 @@ export const postUndelete = route({
   summary: 'Take a delete back while the data are there. The database is asleep then.',
   async handle(context, { params, requestId }) {
     const id = params['id'] ?? '';
-    await changeIdentity(context, id, () => ({ deleted_at: null }), requestId);
+    const ran = await changeIdentity(context, id, () => ({ deleted_at: null }), requestId);
+    if (ran !== undefined) context.fleet.resync(ran.host);
     return ok({ id });
   },
 });

@@ -6,8 +6,10 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Context } from '../../api/context.ts';
 import { createDatabase } from '../../api/create.ts';
 import { deleteDatabase } from '../../api/identity.ts';
+import { postUndelete } from '../../api/routes/post-identity.ts';
 import { createStarter } from '../../api/start.ts';
 import { databaseFind } from '../../db/hot/database-find.ts';
+import { databaseIdentity } from '../../db/hot/database-identity.ts';
 import type { Hot } from '../../db/hot/hot.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { openTestHot, run } from '../support/rows.ts';
@@ -85,6 +87,26 @@ test('an epoch that was raised and never minted is taken back by the report of w
   await run(hot, `update database set state = 'suspended', epoch = 2`);
   await run(hot, 'delete from assignment');
   await run(hot, `insert into resync values ('host-1')`);
+  await fleet.sync();
+  expect(await databaseFind(hot, id)).toMatchObject({ state: 'running', epoch: 1, host: 'host-1' });
+});
+
+test('what a delete had not ended yet when it was taken back is known to run again', async () => {
+  await tombstone();
+  const document = await host().verbs.readIdentity(id);
+  if (document === undefined) throw new Error('BUG: no document');
+  await databaseIdentity(hot, document);
+  // It runs on, and the index does not want to hear of it.
+  await fleet.sync();
+  expect(await state()).toBe('deleting');
+
+  const context = fleet.parts as unknown as Context;
+  const asked = { params: { id }, body: undefined, query: undefined, requestId: '' };
+  const caller = { name: '', scopes: [], sha256: [] };
+  await postUndelete.handle(context, { ...asked, caller, idempotencyKey: undefined });
+  const report = host().report();
+  if (report === undefined) throw new Error('BUG: no agent');
+  expect(fleet.parts.fleet.hear(report, fleet.parts.now())).toBe(true);
   await fleet.sync();
   expect(await databaseFind(hot, id)).toMatchObject({ state: 'running', epoch: 1, host: 'host-1' });
 });
