@@ -3,7 +3,8 @@
  * with simulated hosts: docs/spec.md, the last invariant.
  *
  * Time decides a little as well (retries, patience), so that a seed leads back to the same commands
- * but not to every microsecond. PILOTLIGHT_TEST_SEED repeats a seed, PILOTLIGHT_TEST_SECONDS runs on.
+ * but not to every microsecond. `npm test` has one seed, so that it does not fail by chance of what has
+ * not changed; PILOTLIGHT_TEST_SEED=0 draws a new one, PILOTLIGHT_TEST_SECONDS looks for longer.
  */
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
