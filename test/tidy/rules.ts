@@ -65,6 +65,7 @@ export const MAINS: Readonly<Record<string, readonly string[]>> = {
   'bench/kills/main.ts': [],
   'bench/outage/main.ts': [],
   'bench/cycles/main.ts': [],
+  'bench/mutants/main.ts': [],
   'bench/cold/main.ts': [],
   'dev/compose.ts': ['api/', 'proxy/', '@temporalio/'],
   'dev/migrate.ts': ['api/', 'proxy/', '@temporalio/'],

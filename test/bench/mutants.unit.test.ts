@@ -1,0 +1,25 @@
+/** The list of mutants is kept true by this; whether each is caught says `npm run mutants`. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { mutate } from '../../bench/mutants/copy.ts';
+import { MUTANTS } from '../../bench/mutants/list.ts';
+import { ConfigError } from '../../lib/config-error.ts';
+import { PACKAGE_ROOT } from '../../lib/root.ts';
+
+const read = (file: string): string => readFileSync(join(PACKAGE_ROOT, file), 'utf8');
+
+describe.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))('%s', (_, mutant) => {
+  it('changes its file, and names a test that there is', () => {
+    const text = read(mutant.file);
+    expect(mutate(text, mutant)).not.toBe(text);
+    const [file, test] = mutant.shownBy;
+    expect(read(file)).toContain(test);
+  });
+});
+
+it('a mutant whose text has gone is refused by its name', () => {
+  const [mutant] = MUTANTS;
+  if (mutant === undefined) throw new Error('BUG: no mutants');
+  expect(() => mutate('', mutant)).toThrow(ConfigError);
+});
