@@ -22,6 +22,8 @@ export interface Story {
   readonly world: World;
   readonly minted: Minted;
   readonly databases: string[];
+  /** Creates that have begun: what became of one may never be heard. */
+  creates: number;
   /** The epoch that a caller heard of last. */
   readonly known: Map<string, number>;
   /** Databases whose delete was answered, with no undelete begun since. */
@@ -35,7 +37,7 @@ export interface Story {
 }
 
 export const newStory = (world: World): Story => ({
-  ...{ world, minted: new Map(), databases: [], known: new Map(), deleted: new Set() },
+  ...{ world, minted: new Map(), databases: [], creates: 0, known: new Map(), deleted: new Set() },
   ...{ operations: [], reports: [], broken: [], told: [] },
 });
 
@@ -120,7 +122,8 @@ function callCommands() {
     apiNth.map((a) =>
       command(`create by api ${a}`, (story) => {
         const api = at(story.world.apis, a);
-        if (api === undefined || story.databases.length >= DATABASES_MAX) return;
+        if (api === undefined || story.creates >= DATABASES_MAX) return;
+        story.creates += 1;
         begin(story, api, 'create', async () => {
           const { id, epoch } = await verbs.create(api);
           story.databases.push(id);

@@ -47,6 +47,7 @@ async function tell(commands: Iterable<fc.AsyncCommand<Story, Story>>): Promise<
   }
   for (const api of [...world.apis, ...world.apis].slice(0, 3)) {
     const { id, epoch } = await verbs.create(api);
+    story.creates += 1;
     story.databases.push(id);
     story.known.set(id, epoch);
   }
