@@ -68,6 +68,12 @@ export async function createCopy(): Promise<Copy> {
     endRunning = async () => undefined;
   }
 
+  let removed: Promise<void> | undefined;
+  async function remove(): Promise<void> {
+    await endRunning();
+    await rm(folder, { recursive: true, force: true });
+  }
+
   return {
     async edit(mutant) {
       const text = await readFile(join(PACKAGE_ROOT, mutant.file), 'utf8');
@@ -82,9 +88,6 @@ export async function createCopy(): Promise<Copy> {
       await run([...JEST, file, ...only, '--json', `--outputFile=${report}`]);
       return readOutcome(report);
     },
-    async remove() {
-      await endRunning();
-      await rm(folder, { recursive: true, force: true });
-    },
+    remove: () => (removed ??= remove()),
   };
 }

@@ -104,6 +104,8 @@ test('what a delete had not ended yet when it was taken back is known to run aga
   const asked = { params: { id }, body: undefined, query: undefined, requestId: '' };
   const caller = { name: '', scopes: [], sha256: [] };
   await postUndelete.handle(context, { ...asked, caller, idempotencyKey: undefined });
+  // Asked for by itself: where another host writes the document, this one's version does not rise.
+  expect(await run(hot, 'select host_id from resync')).toEqual([{ host_id: 'host-1' }]);
   const report = host().report();
   if (report === undefined) throw new Error('BUG: no agent');
   expect(fleet.parts.fleet.hear(report, fleet.parts.now())).toBe(true);
