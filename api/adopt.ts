@@ -4,12 +4,26 @@
  * a document that the index has missed.
  */
 import { codeOf } from '../model/errors.ts';
+import type { Identity } from '../model/identity.ts';
 import { databaseAdopt, databaseMissing } from '../db/hot/database-adopt.ts';
 import { databaseIdentity } from '../db/hot/database-identity.ts';
 import type { Parts } from './context.ts';
 
 /** Ids remembered as known, about 100 bytes each. */
 const KNOWN_MAX = 200_000;
+
+/** Takes the document of the volume into the index, by any host. @throws what the agent or the index says. */
+export async function hearDocument(
+  { agents, hot }: Parts,
+  host: string,
+  database: string,
+  requestId: string,
+): Promise<Identity> {
+  const identity = await agents.identity(host, database, requestId);
+  await databaseAdopt(hot, identity, host);
+  await databaseIdentity(hot, identity);
+  return identity;
+}
 
 export type Adopter = ReturnType<typeof createAdopter>;
 
@@ -21,9 +35,7 @@ export function createAdopter(parts: Parts, generation: () => Promise<string>) {
   /** @returns false if that came to nothing: it is tried again when a host speaks of it again. */
   async function take(host: string, database: string, requestId: string): Promise<boolean> {
     try {
-      const identity = await parts.agents.identity(host, database, requestId);
-      await databaseAdopt(parts.hot, identity, host);
-      await databaseIdentity(parts.hot, identity);
+      await hearDocument(parts, host, database, requestId);
       parts.log.info({ database, host, request_id: requestId }, 'the index has its document now');
       return true;
     } catch (error) {

@@ -11,7 +11,6 @@ import { databaseCreateUndo } from '../db/hot/database-create.ts';
 import { databaseFind, databaseGet } from '../db/hot/database-find.ts';
 import type { DatabaseRow } from '../db/hot/rows.ts';
 import { databaseHeld } from '../db/hot/database-held.ts';
-import { databaseIdentity } from '../db/hot/database-identity.ts';
 import { databaseRaise } from '../db/hot/database-raise.ts';
 import { databaseRunning } from '../db/hot/database-running.ts';
 import { databaseStart } from '../db/hot/database-start.ts';
@@ -19,6 +18,7 @@ import type { StartClaim } from '../db/hot/rows.ts';
 import { databaseStartAgain } from '../db/hot/database-start-again.ts';
 import { databaseStartFailed } from '../db/hot/database-start-failed.ts';
 import { hostSync } from '../db/hot/host-sync.ts';
+import { hearDocument } from './adopt.ts';
 import type { ClaimedSlot as Slot, Parts, StartCall, Started } from './context.ts';
 
 /** Hosts that a first look at room goes to: two random choices, and some more in case they are full. */
@@ -46,27 +46,21 @@ async function settleHeld(
   const holder = String(data?.['host'] ?? slot.host);
   const held = Number(data?.['epoch'] ?? epoch - 1);
   await databaseHeld(deps.hot, call.database, epoch, holder, held);
-  deps.fleet.resync(slot.host);
   await hearNow(deps, holder, call.requestId);
 }
 
-/** Deleted, and whoever did it died before the index heard of it; an undelete may have come since. */
-async function settleDeleted(
-  { hot, agents }: Parts,
-  { database, requestId }: StartCall,
-  epoch: number,
-  host: string,
-): Promise<void> {
-  await databaseStartFailed(hot, database, epoch, false, 'deleted');
-  await databaseIdentity(hot, await agents.identity(host, database, requestId));
+/**
+ * Whoever deleted it, or took that back, may have died before the index heard of it.
+ * @throws AppError `database_deleted` if the volume says so as well, or nobody can ask it.
+ */
+async function lookDeleted(deps: Parts, { database, requestId }: StartCall): Promise<undefined> {
+  const [host = ''] = deps.fleet.liveHosts(deps.now());
+  const document = await hearDocument(deps, host, database, requestId).catch(() => undefined);
+  if (document?.deleted_at !== null) throw new AppError('database_deleted');
 }
 
-/** The volume does not know it: a create that came to nothing leaves a row without a directory. */
-async function settleMissing(deps: Parts, call: StartCall, epoch: number): Promise<void> {
-  const row = await databaseFind(deps.hot, call.database);
-  if (row?.directory === null) await databaseCreateUndo(deps.hot, call.database);
-  await databaseStartFailed(deps.hot, call.database, epoch, false, 'not on the volume');
-}
+/** Looking again can not help. A start that failed has been counted. */
+const FINAL = ['database_not_found', 'database_deleted', 'start_failed', 'internal', 'backed_off'];
 
 /**
  * Takes the claim back as the agent's error asks for.
@@ -79,21 +73,21 @@ async function settle(
   slot: Slot,
   error: unknown,
 ): Promise<void> {
-  const { database } = call;
+  const { hot, fleet, log } = deps;
+  const { database, requestId } = call;
   const code = codeOf(error);
-  deps.fleet.resync(slot.host);
   if (code === 'held_elsewhere') return settleHeld(deps, call, epoch, slot, error);
-  if (code === 'database_not_found') await settleMissing(deps, call, epoch);
-  if (code === 'database_deleted') await settleDeleted(deps, call, epoch, slot.host);
-  if (code === 'database_not_found' || code === 'database_deleted') throw error;
-  const counts = code === 'start_failed';
+  // A create that came to nothing leaves a row without a directory.
+  if (code === 'database_not_found' && (await databaseFind(hot, database))?.directory === null)
+    await databaseCreateUndo(hot, database);
   const reason = error instanceof AppError ? (error.detail ?? error.message) : 'internal error';
-  const state = await databaseStartFailed(deps.hot, database, epoch, counts, reason);
+  const state = await databaseStartFailed(hot, database, epoch, code === 'start_failed', reason);
+  if (code === 'database_deleted') await hearDocument(deps, slot.host, database, requestId);
   if (state === 'broken') throw new AppError('broken', { detail: reason });
-  if (counts || code === 'internal' || code === 'backed_off') throw error;
+  if (FINAL.includes(code)) throw error;
   // The host is at fault, and would be the first to be asked again.
-  if (code !== 'slot_taken' && code !== 'stale_epoch') deps.fleet.suspect(slot.host);
-  deps.log.warn({ database, epoch, host: slot.host, code }, 'the start goes elsewhere');
+  if (code !== 'slot_taken' && code !== 'stale_epoch') fleet.suspect(slot.host);
+  log.warn({ database, epoch, host: slot.host, code }, 'the start goes elsewhere');
 }
 
 /** For the agent's events. */
@@ -181,7 +175,7 @@ async function followRow(
 ): Promise<Started | undefined> {
   switch (row.state) {
     case 'deleting':
-      throw new AppError('database_deleted');
+      return lookDeleted(deps, call);
     case 'broken':
       throw new AppError('broken', { detail: row.broken_reason ?? 'it did not start' });
     case 'running':

@@ -71,7 +71,6 @@ async function makeOne(
     return { at, source };
   } catch (error) {
     await databaseCreateUndo(deps.hot, database);
-    deps.fleet.resync(host);
     const code = codeOf(error);
     deps.log.warn({ database, host, slot, source, code }, 'a create came to nothing');
     // Made while the index was away.

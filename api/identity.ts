@@ -102,7 +102,6 @@ export async function deleteDatabase(
     const { host, epoch } = at;
     await deps.agents.suspend(host, { database, epoch, if_idle: false }, requestId);
     deps.fleet.ended(database, epoch);
-    deps.fleet.resync(host);
   }
   return deleted_at;
 }

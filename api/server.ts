@@ -1,7 +1,7 @@
 /** The api's HTTP server: the list of its endpoints, and what is common to all of them. */
 import { randomUUID } from 'node:crypto';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express';
-import { AppError, ERRORS, codeOf, errorBodyOf } from '../model/errors.ts';
+import { AppError, ERRORS, codeOf, errorBodyOf, type ErrorCode } from '../model/errors.ts';
 import { isDatabaseId } from '../model/ids.ts';
 import type { StartAnswer } from '../model/wire.ts';
 import { BODY_BYTES_MAX, REQUEST_BYTES_MAX } from '../model/limits.ts';
@@ -140,6 +140,10 @@ const errorHandler =
     response.status(status).json({ error: body });
   };
 
+const refuse = (code: ErrorCode) => (): never => {
+  throw new AppError(code);
+};
+
 export function createServer(context: Context, tokens: TokenTable): Express {
   const app = express();
   app.disable('x-powered-by');
@@ -152,15 +156,9 @@ export function createServer(context: Context, tokens: TokenTable): Express {
     const parser = spec.scopes.includes('host') ? parsers.large : parsers.small;
     app[spec.method](spec.path, parser, handlerOf(context, tokens, spec));
   }
-  const paths = new Set(ROUTES.map((spec) => spec.path));
-  for (const path of paths) {
-    app.all(path, () => {
-      throw new AppError('method_not_allowed');
-    });
-  }
-  app.use(() => {
-    throw new AppError('not_found');
-  });
+  for (const path of new Set(ROUTES.map((spec) => spec.path)))
+    app.all(path, refuse('method_not_allowed'));
+  app.use(refuse('not_found'));
   app.use(errorHandler(context));
   return app;
 }

@@ -20,9 +20,9 @@ export async function suspendDatabase(
   await fleet.told(database);
   let host = await begin();
   if (host === undefined) {
-    // The caller may know of a start that another instance answered just now, and the index does not.
+    // The caller may know of a start that the index has not heard of, or hears of at this moment.
     const row = await databaseFind(hot, database);
-    if (row?.state === 'starting' && row.epoch === epoch && row.host !== null) {
+    if (row?.epoch === epoch && row.host !== null) {
       await hearNow(deps, row.host, requestId);
       host = await begin();
     }
@@ -41,7 +41,6 @@ export async function suspendDatabase(
   } catch (error) {
     deps.log.warn({ database, epoch, host, code: codeOf(error) }, 'the suspend came to nothing');
     await databaseKept(hot, database, epoch);
-    fleet.resync(host);
     throw error;
   }
 }

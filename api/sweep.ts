@@ -1,18 +1,19 @@
-/** Takes back transitions that are past their deadline, once a second. */
+/** Once a second: takes back transitions that are past their deadline, and learns whom the index wants to hear. */
 import { codeOf } from '../model/errors.ts';
 import { assignmentSweep } from '../db/hot/assignment-sweep.ts';
+import { resyncFind } from '../db/hot/resync-find.ts';
 import type { Context } from './context.ts';
 
 const EVERY_MS = 1_000;
 
-async function sweepOnce(deps: Context, after: string): Promise<string> {
+export async function sweepOnce(deps: Context, after: string): Promise<string> {
   await deps.adopter.pay();
   const { swept, next } = await assignmentSweep(deps.hot, after);
   for (const { database, was, host } of swept) {
-    deps.fleet.resync(host);
     deps.metrics.swept.inc({ state: was });
     deps.log.warn({ database, was, host }, 'a transition outlived its deadline and was taken back');
   }
+  for (const host of await resyncFind(deps.hot)) deps.fleet.resync(host);
   return next;
 }
 

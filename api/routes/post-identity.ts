@@ -26,11 +26,10 @@ export const postUndelete = route({
   method: 'post',
   path: '/v1/databases/:id/undelete',
   scopes: ['operator', 'cold'],
-  summary: 'Take a delete back while the data are there. The database is asleep then.',
+  summary: 'Take a delete back while the data are there. What still runs, runs on.',
   async handle(context, { params, requestId }) {
     const id = params['id'] ?? '';
-    const ran = await changeIdentity(context, id, () => ({ deleted_at: null }), requestId);
-    if (ran !== undefined) context.fleet.resync(ran.host);
+    await changeIdentity(context, id, () => ({ deleted_at: null }), requestId);
     return ok({ id });
   },
 });

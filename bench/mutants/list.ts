@@ -14,13 +14,14 @@ export interface Mutant {
 const CLAIMS = 'db/hot/migrations/0007_claims.sql';
 const VERBS = 'db/hot/migrations/0008_verbs.sql';
 const GATHER = 'db/hot/migrations/0006_gather.sql';
-const SYNC = 'db/hot/migrations/0012_last_word.sql';
+const SYNC = 'db/hot/migrations/0016_host_sync_linear.sql';
+const LOOK = 'db/hot/migrations/0015_look_again.sql';
 const TABLE: Mutant['shownBy'] = ['test/db/state-table.db.test.ts', 'carry out the table'];
 
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a suspend is not fenced by its epoch',
-    file: VERBS,
+    file: LOOK,
     edits: [
       [
         "where b.id = the_id and b.epoch = the_epoch and b.state = 'running'",
@@ -50,7 +51,7 @@ export const MUTANTS: readonly Mutant[] = [
         '      limit 1) s\n  ), w as materialized',
       ],
     ],
-    shownBy: ['test/db/claim.db.test.ts', ''],
+    shownBy: ['test/db/claim.db.test.ts', 'takes one slot'],
   },
   {
     name: 'a claim takes its slot whether or not the database is there to be started',
@@ -69,14 +70,14 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an epoch keeps the address of the one before',
-    file: VERBS,
+    file: LOOK,
     edits: [
       [
         'set epoch = e.epoch, boot = null, version = null, socket = null, port = null,',
         'set epoch = e.epoch,',
       ],
     ],
-    shownBy: TABLE,
+    shownBy: ['test/db/state-table.db.test.ts', 'without the address'],
   },
   {
     name: 'an api routes to an older epoch that it hears of later',
@@ -133,7 +134,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an older identity document replaces a newer one',
-    file: 'db/hot/migrations/0014_undelete.sql',
+    file: LOOK,
     edits: [["and d.identity_version < (doc ->> 'version')::bigint", '']],
     shownBy: ['test/db/resize.db.test.ts', 'older than what is known'],
   },
@@ -173,7 +174,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a start raises the epoch of a database that runs well',
-    file: VERBS,
+    file: LOOK,
     edits: [["(b.state = 'running' and b.epoch = stale_epoch)", "b.state = 'running'"]],
     shownBy: TABLE,
   },
@@ -210,8 +211,31 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a host is not heard again after an undelete',
-    file: 'db/hot/migrations/0014_undelete.sql',
+    file: LOOK,
     edits: [['select a.host_id from a union select u.host_id from u', 'select a.host_id from a']],
     shownBy: ['test/api/last-word.db.test.ts', 'taken back is known to run'],
+  },
+  {
+    name: 'a delete does not see what was assigned while it waited',
+    file: LOOK,
+    edits: [["  select from database d where d.id = doc ->> 'id' for update;\n", '']],
+    shownBy: ['test/db/look-again.db.test.ts', 'a delete leaves none behind'],
+  },
+  {
+    name: 'a suspend begins of which no assignment is seen',
+    file: LOOK,
+    edits: [
+      [
+        "      from assignment x\n     where b.id = the_id and b.epoch = the_epoch and b.state = 'running' and x.database_id = b.id",
+        "     where b.id = the_id and b.epoch = the_epoch and b.state = 'running'",
+      ],
+    ],
+    shownBy: ['test/db/look-again.db.test.ts', 'without a deadline'],
+  },
+  {
+    name: 'whoever ran it before a deadline is not heard again',
+    file: LOOK,
+    edits: [['    union select late.last_host from late where late.last_host is not null\n', '']],
+    shownBy: ['test/api/last-word.db.test.ts', 'never minted is taken back'],
   },
 ];

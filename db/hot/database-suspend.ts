@@ -37,7 +37,7 @@ export async function databaseSuspended(
 
 const kept = callOf('database_kept', 2);
 
-/** The agent found this epoch busy. */
+/** The agent found this epoch busy, or nobody knows what it found: it is asked for its report again. */
 export async function databaseKept(hot: Hot, database: string, epoch: number): Promise<void> {
   await hot.quick(kept, [database, epoch]);
 }

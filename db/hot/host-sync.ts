@@ -1,4 +1,4 @@
-/** Takes a host's whole state into the index: migration 0005 has the function and its order of locks. */
+/** Takes a host's whole state into the index: migration 0016 has the function, 0005 its order of locks. */
 import type { HostReport } from '../../model/wire.ts';
 import type { Hot } from './hot.ts';
 

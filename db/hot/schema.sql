@@ -133,7 +133,7 @@ begin
     select a.database_id, a.host_id, a.deadline from assignment a
      where a.database_id > after order by a.database_id limit page_rows
   ), late as materialized (
-    select d.id, d.state, p.host_id
+    select d.id, d.state, d.last_host, p.host_id
       from page p join database d on d.id = p.database_id
      where p.deadline < now()
      order by d.id
@@ -155,7 +155,9 @@ begin
       from late
      where a.database_id = late.id and late.state in ('running', 'suspending')
   ), h as (
-    insert into resync select distinct late.host_id from late
+    insert into resync
+    select late.host_id from late
+    union select late.last_host from late where late.last_host is not null
   )
   select case when p.n = page_rows then p.last else '' end, late.id, late.state, late.host_id
     from (select count(*) as n, max(page.database_id) as last from page) p left join late on true;
@@ -382,6 +384,7 @@ CREATE OR REPLACE FUNCTION public.database_identity(doc jsonb)
  RETURNS TABLE(host text, epoch bigint)
  LANGUAGE sql
 AS $function$
+  select from database d where d.id = doc ->> 'id' for update;
   with d as (
     update database d
        set identity = doc, identity_version = (doc ->> 'version')::bigint,
@@ -396,7 +399,7 @@ AS $function$
     delete from assignment a using d where a.database_id = d.id and d.deleted_at is not null
     returning a.host_id, a.epoch
   ), u as (
-    select d.last_host as host_id, d.epoch from d
+    select d.last_host as host_id from d
      where d.was_deleted_at is not null and d.deleted_at is null and d.last_host is not null
   ), h as (
     insert into resync select a.host_id from a union select u.host_id from u
@@ -409,7 +412,7 @@ AS $function$
            now(), d.id, d.tenant, d.epoch, d.size
       from d
   )
-  select a.host_id, a.epoch from a union all select u.host_id, u.epoch from u
+  select a.host_id, a.epoch from a
 $function$
 ;
 
@@ -422,8 +425,11 @@ begin
     update database b set state = 'running'
      where b.id = the_id and b.epoch = the_epoch and b.state = 'suspending'
     returning b.id
+  ), a as (
+    update assignment x set deadline = null from d where x.database_id = d.id
+    returning x.host_id
   )
-  update assignment a set deadline = null from d where a.database_id = d.id;
+  insert into resync select a.host_id from a;
 end
 $function$
 ;
@@ -557,9 +563,10 @@ begin
   return query
   with e as (
     update database b set epoch = b.epoch + 1, state = 'starting'
-     where b.id = the_id
+      from assignment y
+     where b.id = the_id and y.database_id = b.id
        and (b.state = 'suspending' or (b.state = 'running' and b.epoch = stale_epoch))
-    returning b.id, b.tenant, b.epoch, b.size
+    returning b.id, b.tenant, b.epoch
   ), a as (
     update assignment x
        set epoch = e.epoch, boot = null, version = null, socket = null, port = null,
@@ -568,8 +575,8 @@ begin
      where x.database_id = e.id
     returning x.database_id, x.host_id, x.size, x.slot
   )
-  select e.tenant, e.epoch, coalesce(a.size, e.size), a.host_id, a.slot, false
-    from e left join a on a.database_id = e.id;
+  select e.tenant, e.epoch, a.size, a.host_id, a.slot, false
+    from e join a on a.database_id = e.id;
 end
 $function$
 ;
@@ -590,12 +597,13 @@ begin
              then now() + interval '1 millisecond'
                * backoff_ms[least(b.failures + counted - broken_after + 1, cardinality(backoff_ms))] end
      where b.id = the_id and b.epoch = the_epoch and b.state = 'starting'
-    returning b.id, b.state
+    returning b.id, b.state, b.last_host
   ), a as (
     delete from assignment x using d where x.database_id = d.id and x.epoch = the_epoch
     returning x.host_id
   ), h as (
-    insert into resync select a.host_id from a
+    insert into resync
+    select a.host_id from a union select d.last_host from d where d.last_host is not null
   )
   select d.state from d;
 end
@@ -610,7 +618,8 @@ begin
   return query
   with d as (
     update database b set state = 'suspending'
-     where b.id = the_id and b.epoch = the_epoch and b.state = 'running'
+      from assignment x
+     where b.id = the_id and b.epoch = the_epoch and b.state = 'running' and x.database_id = b.id
     returning b.id
   )
   update assignment a set deadline = now() + deadline_ms * interval '1 millisecond'
@@ -741,7 +750,7 @@ begin
     select b.id from database b where b.id = any (ids) order by b.id for update skip locked
   ), d as (
     update database b set state = 'suspending'
-      from l join q on q.id = l.id
+      from l join q on q.id = l.id join assignment x on x.database_id = l.id
      where b.id = l.id and b.epoch = q.epoch and b.state = 'running'
     returning q.*
   )
@@ -832,11 +841,11 @@ begin
   delete from slot_vacant v
   where v.host_id = the_host
     and (v.slot > coalesce((capacity ->> v.size)::integer, 0)
-         or exists (select from unnest(reports) r where r.size = v.size and r.slot = v.slot));
+         or exists (select from slot_reports(reports) r where r.size = v.size and r.slot = v.slot));
   delete from slot_warm w
   where w.host_id = the_host
     and not exists (
-      select from unnest(reports) r
+      select from slot_reports(reports) r
       where r.size = w.size and r.slot = w.slot and r.state = 'warm' and r.directory = w.directory);
 
   perform from database d
@@ -848,15 +857,18 @@ begin
   -- A slot that the index gave to someone else while another runs there: that attach is refused,
   -- and the other's start begins anew.
   with wrong as (
-    delete from assignment a using unnest(reports) r
+    delete from assignment a using slot_reports(reports) r
      where a.host_id = the_host and a.size = r.size and a.slot = r.slot
        and r.state = 'running' and a.database_id <> r.database
     returning a.database_id, a.epoch
+  ), d as (
+    update database b set state = 'suspended'
+      from wrong w
+     where b.id = w.database_id and b.epoch = w.epoch
+       and b.state in ('starting', 'running', 'suspending')
+    returning b.last_host
   )
-  update database d set state = 'suspended'
-    from wrong w
-   where d.id = w.database_id and d.epoch = w.epoch
-     and d.state in ('starting', 'running', 'suspending');
+  insert into resync select distinct d.last_host from d where d.last_host is not null;
 
   -- What the host runs is so, where the index is not ahead of it.
   with taken as (
@@ -903,7 +915,7 @@ begin
        and d.epoch = a.epoch
        and (a.boot, a.version) < (the_boot, the_version)
        and not exists (
-         select from unnest(reports) r
+         select from slot_reports(reports) r
          where r.database = d.id and r.state in ('starting', 'running', 'stopping'))
     returning d.id
   )
@@ -918,7 +930,7 @@ begin
   insert into slot_vacant (size, host_id, slot)
   select c.key, the_host, n
     from jsonb_each_text(capacity) c, generate_series(1, c.value::integer) n
-   where not exists (select from unnest(reports) r where r.size = c.key and r.slot = n)
+   where not exists (select from slot_reports(reports) r where r.size = c.key and r.slot = n)
      and not exists (
        select from assignment a where a.host_id = the_host and a.size = c.key and a.slot = n)
      and not exists (
@@ -936,6 +948,17 @@ begin
        where w.host_id = the_host and w.size = r.size and w.slot = r.slot)
   on conflict do nothing;
   return true;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.slot_reports(reports slot_report[])
+ RETURNS SETOF slot_report
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query select * from unnest(reports);
 end
 $function$
 ;

@@ -16,6 +16,12 @@ describe.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))('%s', (_,
     const [file, test] = mutant.shownBy;
     expect(read(file)).toContain(test);
   });
+
+  it('changes what holds today, and not what a later migration has replaced', () => {
+    const dialect = /^db\/(hot|cold)\/migrations\//.exec(mutant.file);
+    const today = read(dialect === null ? mutant.file : `db/${dialect[1]}/schema.sql`);
+    for (const [found] of mutant.edits) expect(today).toContain(found);
+  });
 });
 
 it('a mutant whose text has gone is refused by its name', () => {

@@ -66,6 +66,15 @@ describe('a start', () => {
     expect(await count('assignment')).toBe(1);
   });
 
+  it('takes one slot, however many hosts have room', async () => {
+    await sync([], 8, 'host-2');
+    await sync([]);
+    const id = databaseId(1);
+    await givenDatabase(hot, { id, state: 'suspended', epoch: 3, slot: 1 });
+    await start(id, [HOST, 'host-2']);
+    expect(await count('slot_vacant')).toBe(15);
+  });
+
   it('gives each of many databases a slot of its own', async () => {
     await sync([], 40);
     const ids = Array.from({ length: 40 }, (_, n) => databaseId(n));

@@ -142,7 +142,7 @@ describe('a tombstone', () => {
     await sync(4);
     await givenDatabase(hot, { id, state: 'running', epoch: 3, slot: 1 });
     await document(id, 2, true);
-    expect(await document(id, 3, false)).toEqual({ host: HOST, epoch: 3 });
+    expect(await document(id, 3, false)).toBeUndefined();
     expect(await stateOf(hot, id)).toEqual({ state: 'suspended', epoch: 3 });
     expect(await run(hot, 'select deleted_at from database')).toEqual([{ deleted_at: null }]);
     expect(await kinds()).toEqual(['database_deleted', 'database_undeleted']);

@@ -48,8 +48,6 @@ const vacant = async (): Promise<number[]> =>
     (row) => row.slot,
   );
 
-/** Until some session waits for another one. */
-
 describe('a sync', () => {
   it('is dropped whole if its version is not newer', async () => {
     expect(await hostSync(hot, reportOf(5, [], 4))).toBe(true);

@@ -1,6 +1,7 @@
 /** docs/spec.md: every state x input, driven through the statements that carry it out. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { assignmentSweep } from '../../db/hot/assignment-sweep.ts';
+import { databaseFind } from '../../db/hot/database-find.ts';
 import { databaseIdentity } from '../../db/hot/database-identity.ts';
 import { databaseRunning } from '../../db/hot/database-running.ts';
 import { databaseStart } from '../../db/hot/database-start.ts';
@@ -114,6 +115,20 @@ describe('the statements carry out the table of states', () => {
     },
   );
 });
+
+it.each(['running', 'suspending'] as const)(
+  'the epoch after one that is %s begins without the address of that one',
+  async (state) => {
+    await clear();
+    const id = databaseId(next++);
+    await givenDatabase(hot, { id, state, epoch: EPOCH, slot: SLOT });
+    await databaseStartAgain(hot, id, EPOCH, 30_000);
+    expect(await databaseFind(hot, id)).toMatchObject({
+      ...{ state: 'starting', epoch: EPOCH + 1, assigned_epoch: EPOCH + 1 },
+      ...{ socket: null, port: null },
+    });
+  },
+);
 
 describe('a database that fails to start again and again', () => {
   it('is parked as broken with its reason, and tried again only after the back-off', async () => {

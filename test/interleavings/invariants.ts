@@ -12,10 +12,12 @@ interface Row {
   readonly epoch: number;
   readonly assigned: string | null;
   readonly assigned_epoch: number | null;
+  readonly deadline: unknown;
 }
 
 const ROWS = `
-  select d.id, d.state, d.epoch, a.database_id as assigned, a.epoch as assigned_epoch
+  select d.id, d.state, d.epoch, a.database_id as assigned, a.epoch as assigned_epoch,
+         a.deadline::text
     from database d full join assignment a on a.database_id = d.id`;
 
 const HAVE_SLOT = ['starting', 'running', 'suspending'];
@@ -24,12 +26,15 @@ const HAVE_SLOT = ['starting', 'running', 'suspending'];
 export async function brokenNow({ hot, volume }: World, minted: Minted): Promise<string[]> {
   const broken: string[] = [];
   if ((await slotsInTwoPlaces(hot)) > 0) broken.push('a slot is in two places of the index');
-  for (const { id, state, epoch, assigned, assigned_epoch } of await run<Row>(hot, ROWS)) {
+  for (const row of await run<Row>(hot, ROWS)) {
+    const { id, state, epoch, assigned, assigned_epoch, deadline } = row;
     if (id === null) broken.push(`an assignment of no database: ${assigned}`);
     else if (HAVE_SLOT.includes(state) !== (assigned !== null))
       broken.push(`${id} is ${state} and has ${assigned === null ? 'no' : 'an'} assignment`);
     else if (assigned !== null && assigned_epoch !== epoch)
       broken.push(`${id} has epoch ${epoch}, and its assignment ${assigned_epoch}`);
+    else if (['starting', 'suspending'].includes(state) && deadline === null)
+      broken.push(`${id} is ${state} without a deadline`);
   }
   for (const { id, epoch } of volume.directories()) {
     if (epoch < (minted.get(id) ?? 0)) broken.push(`the epoch of ${id} went down to ${epoch}`);

@@ -13,6 +13,7 @@ import { createStarter } from '../../api/start.ts';
 import { createTenants } from '../../api/tenants.ts';
 import { assignmentSweep } from '../../db/hot/assignment-sweep.ts';
 import type { Hot } from '../../db/hot/hot.ts';
+import { resyncFind } from '../../db/hot/resync-find.ts';
 import { createSimHost, type SimHost } from '../../host/sim.ts';
 import { createSimVolume, type SimVolume } from '../../host/sim-volume.ts';
 import type { HttpRoute } from '../../lib/http-server.ts';
@@ -184,8 +185,9 @@ export async function createWorld(hot: Hot): Promise<World> {
     ...{ hot, volume, gates, activity, hosts, busy, newApi, apis },
     async expire() {
       await run(hot, EXPIRE);
-      const { swept } = await assignmentSweep(hot, '');
-      for (const { context } of apis) for (const { host } of swept) context.fleet.resync(host);
+      await assignmentSweep(hot, '');
+      for (const host of await resyncFind(hot))
+        for (const { context } of apis) context.fleet.resync(host);
     },
   };
 }
