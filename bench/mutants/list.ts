@@ -222,17 +222,6 @@ export const MUTANTS: readonly Mutant[] = [
     shownBy: ['test/db/look-again.db.test.ts', 'a delete leaves none behind'],
   },
   {
-    name: 'a suspend begins of which no assignment is seen',
-    file: LOOK,
-    edits: [
-      [
-        "      from assignment x\n     where b.id = the_id and b.epoch = the_epoch and b.state = 'running' and x.database_id = b.id",
-        "     where b.id = the_id and b.epoch = the_epoch and b.state = 'running'",
-      ],
-    ],
-    shownBy: ['test/db/look-again.db.test.ts', 'without a deadline'],
-  },
-  {
     name: 'whoever ran it before a deadline is not heard again',
     file: LOOK,
     edits: [['    union select late.last_host from late where late.last_host is not null\n', '']],

@@ -6,9 +6,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { connect, type Client } from '../../db/client.ts';
 import { assignmentSweep } from '../../db/hot/assignment-sweep.ts';
 import { databaseIdentity } from '../../db/hot/database-identity.ts';
-import { databaseStartAgain } from '../../db/hot/database-start-again.ts';
 import { databaseStartFailed } from '../../db/hot/database-start-failed.ts';
-import { databaseKept, databaseSuspend } from '../../db/hot/database-suspend.ts';
+import { databaseKept } from '../../db/hot/database-suspend.ts';
 import { hostSync } from '../../db/hot/host-sync.ts';
 import { resyncFind } from '../../db/hot/resync-find.ts';
 import type { Hot } from '../../db/hot/hot.ts';
@@ -80,21 +79,6 @@ describe('beside a report that makes an assignment', () => {
     expect(await stateOf(hot, id)).toEqual({ state: 'deleting', epoch: 2 });
     expect(await assignments()).toBe(0);
     expect(await resyncFind(hot)).toEqual([HOST]);
-  });
-
-  it.each([
-    ['a suspend', () => databaseSuspend(hot, id, 2, 40_000)],
-    ['a start that found it dead', () => databaseStartAgain(hot, id, 2, 30_000)],
-  ])('%s begins nothing without a deadline', async (_, begin) => {
-    await reportUnderWay();
-    const begun = begin();
-    // It has not waited: what it does not see it does not begin.
-    expect(await begun).toBeUndefined();
-    await reporter.query('commit');
-    expect(await stateOf(hot, id)).toEqual({ state: 'running', epoch: 2 });
-    expect(await begin()).toBeDefined();
-    const rows = await run<{ has: boolean }>(hot, 'select deadline > now() as has from assignment');
-    expect(rows).toEqual([{ has: true }]);
   });
 });
 
