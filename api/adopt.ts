@@ -4,7 +4,6 @@
  * a document that the index has missed.
  */
 import { codeOf } from '../model/errors.ts';
-import type { Identity } from '../model/identity.ts';
 import { databaseAdopt, databaseMissing } from '../db/hot/database-adopt.ts';
 import { databaseIdentity } from '../db/hot/database-identity.ts';
 import type { Parts } from './context.ts';
@@ -18,11 +17,10 @@ export async function hearDocument(
   host: string,
   database: string,
   requestId: string,
-): Promise<Identity> {
+): Promise<void> {
   const identity = await agents.identity(host, database, requestId);
   await databaseAdopt(hot, identity, host);
   await databaseIdentity(hot, identity);
-  return identity;
 }
 
 export type Adopter = ReturnType<typeof createAdopter>;

@@ -11,6 +11,7 @@ import { databaseCreateUndo } from '../db/hot/database-create.ts';
 import { databaseFind, databaseGet } from '../db/hot/database-find.ts';
 import type { DatabaseRow } from '../db/hot/rows.ts';
 import { databaseHeld } from '../db/hot/database-held.ts';
+import { databaseIdentity } from '../db/hot/database-identity.ts';
 import { databaseRaise } from '../db/hot/database-raise.ts';
 import { databaseRunning } from '../db/hot/database-running.ts';
 import { databaseStart } from '../db/hot/database-start.ts';
@@ -55,8 +56,9 @@ async function settleHeld(
  */
 async function lookDeleted(deps: Parts, { database, requestId }: StartCall): Promise<undefined> {
   const [host = ''] = deps.fleet.liveHosts(deps.now());
-  const document = await hearDocument(deps, host, database, requestId).catch(() => undefined);
+  const document = await deps.agents.identity(host, database, requestId).catch(() => undefined);
   if (document?.deleted_at !== null) throw new AppError('database_deleted');
+  await databaseIdentity(deps.hot, document);
 }
 
 /** Looking again can not help. A start that failed has been counted. */

@@ -21,7 +21,7 @@ const TABLE: Mutant['shownBy'] = ['test/db/state-table.db.test.ts', 'carry out t
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a suspend is not fenced by its epoch',
-    file: LOOK,
+    file: VERBS,
     edits: [
       [
         "where b.id = the_id and b.epoch = the_epoch and b.state = 'running'",
@@ -70,7 +70,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an epoch keeps the address of the one before',
-    file: LOOK,
+    file: VERBS,
     edits: [
       [
         'set epoch = e.epoch, boot = null, version = null, socket = null, port = null,',
@@ -174,7 +174,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a start raises the epoch of a database that runs well',
-    file: LOOK,
+    file: VERBS,
     edits: [["(b.state = 'running' and b.epoch = stale_epoch)", "b.state = 'running'"]],
     shownBy: TABLE,
   },

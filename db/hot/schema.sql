@@ -563,10 +563,9 @@ begin
   return query
   with e as (
     update database b set epoch = b.epoch + 1, state = 'starting'
-      from assignment y
-     where b.id = the_id and y.database_id = b.id
+     where b.id = the_id
        and (b.state = 'suspending' or (b.state = 'running' and b.epoch = stale_epoch))
-    returning b.id, b.tenant, b.epoch
+    returning b.id, b.tenant, b.epoch, b.size
   ), a as (
     update assignment x
        set epoch = e.epoch, boot = null, version = null, socket = null, port = null,
@@ -575,8 +574,8 @@ begin
      where x.database_id = e.id
     returning x.database_id, x.host_id, x.size, x.slot
   )
-  select e.tenant, e.epoch, a.size, a.host_id, a.slot, false
-    from e join a on a.database_id = e.id;
+  select e.tenant, e.epoch, coalesce(a.size, e.size), a.host_id, a.slot, false
+    from e left join a on a.database_id = e.id;
 end
 $function$
 ;
@@ -618,8 +617,7 @@ begin
   return query
   with d as (
     update database b set state = 'suspending'
-      from assignment x
-     where b.id = the_id and b.epoch = the_epoch and b.state = 'running' and x.database_id = b.id
+     where b.id = the_id and b.epoch = the_epoch and b.state = 'running'
     returning b.id
   )
   update assignment a set deadline = now() + deadline_ms * interval '1 millisecond'
@@ -750,7 +748,7 @@ begin
     select b.id from database b where b.id = any (ids) order by b.id for update skip locked
   ), d as (
     update database b set state = 'suspending'
-      from l join q on q.id = l.id join assignment x on x.database_id = l.id
+      from l join q on q.id = l.id
      where b.id = l.id and b.epoch = q.epoch and b.state = 'running'
     returning q.*
   )

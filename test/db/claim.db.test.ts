@@ -66,12 +66,13 @@ describe('a start', () => {
     expect(await count('assignment')).toBe(1);
   });
 
-  it('takes one slot, however many hosts have room', async () => {
+  // Of those that force nothing several go together, by a statement of their own.
+  it.each([false, true])('takes one slot, however many hosts have room (%s)', async (force) => {
     await sync([], 8, 'host-2');
     await sync([]);
     const id = databaseId(1);
     await givenDatabase(hot, { id, state: 'suspended', epoch: 3, slot: 1 });
-    await start(id, [HOST, 'host-2']);
+    await databaseStart(hot, startOf(id, { hosts: [HOST, 'host-2'], force }));
     expect(await count('slot_vacant')).toBe(15);
   });
 

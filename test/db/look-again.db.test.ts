@@ -1,6 +1,6 @@
 /**
- * Who waits for a database's row sees what is assigned as of before it waited: nothing may be left behind,
- * begun or forgotten for that. And who gives up on a start asks for the report of whoever may run it yet.
+ * Who waits for a database's row sees what is assigned as of before it waited: nothing may be left behind
+ * for that. And who gives up on a start asks for the report of whoever may run it yet.
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { connect, type Client } from '../../db/client.ts';
@@ -23,6 +23,7 @@ import {
   run,
   runningSlot,
   stateOf,
+  untilOneWaits,
 } from '../support/rows.ts';
 
 const id = databaseId(1);
@@ -47,13 +48,6 @@ beforeEach(async () => {
     await run(hot, `delete from ${table}`);
 });
 
-/** Until some session waits for another one. */
-async function untilOneWaits(): Promise<void> {
-  const waiting = `select 1 from pg_stat_activity
-                    where wait_event_type = 'Lock' and datname = current_database()`;
-  while ((await run(hot, waiting)).length === 0);
-}
-
 /** A report by which `id` runs as 2 after all, up to its commit. */
 async function reportUnderWay(): Promise<void> {
   await givenDatabase(hot, { id, state: 'suspended', epoch: 2, slot: 1, version: 5 });
@@ -73,7 +67,7 @@ describe('beside a report that makes an assignment', () => {
     await reportUnderWay();
     const document = { ...identityOf(id), directory: DIRECTORY, version: 2, deleted_at: DELETED };
     const deleted = databaseIdentity(hot, document);
-    await untilOneWaits();
+    await untilOneWaits(hot);
     await reporter.query('commit');
     expect(await deleted).toEqual({ host: HOST, epoch: 2 });
     expect(await stateOf(hot, id)).toEqual({ state: 'deleting', epoch: 2 });

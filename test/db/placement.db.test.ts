@@ -20,6 +20,7 @@ import {
   run,
   runningSlot,
   startOf,
+  untilOneWaits,
 } from '../support/rows.ts';
 
 const OTHER = 'host-2';
@@ -147,8 +148,7 @@ describe('a cordon', () => {
     await other.query('begin');
     await other.query('select from database for update');
     const claim = one(startOf(id));
-    const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    while ((await run(hot, waits)).length === 0);
+    await untilOneWaits(hot);
     await cold.cordon(HOST, true);
     await other.query('commit');
     await other.end();

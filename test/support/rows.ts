@@ -37,6 +37,13 @@ export const identityOf = (id: string): NewIdentity => ({
 export const run = async <Row>(hot: Hot, text: string, values: readonly unknown[] = []) =>
   hot.durable<Row>({ name: '', text }, values);
 
+/** Until some session of this database waits for another one. */
+export async function untilOneWaits(hot: Hot): Promise<void> {
+  const waits = `select from pg_stat_activity
+                  where datname = current_database() and wait_event_type = 'Lock'`;
+  while ((await run(hot, waits)).length === 0);
+}
+
 export interface Given {
   readonly id: string;
   readonly state: DatabaseState;

@@ -1,12 +1,11 @@
 -- Up Migration
 
 -- A statement sees assignments as of its own beginning, also where it has waited for the database's row and
--- sees that as it is now. Whoever held the row may have been a report that made the assignment meanwhile. So
--- whoever takes the row locks it first, or does nothing where it sees no assignment, and its caller looks
--- again.
-
--- As migration 0014 has it, but for the lock: what a report had assigned meanwhile stayed behind. Answers where
--- it was assigned; whom to hear again every sweep of an api reads in the table.
+-- sees that as it is now. Whoever held the row may have been a report that made the assignment meanwhile, and
+-- that stayed behind: a delete, which takes a row in any state, locks it first.
+--
+-- Otherwise as migration 0014 has it. Answers where it was assigned; whom to hear again every sweep of an api
+-- reads in the table.
 create or replace function database_identity(doc jsonb) returns table (host text, epoch bigint)
 language sql as $$
   select from database d where d.id = doc ->> 'id' for update;
@@ -38,66 +37,6 @@ language sql as $$
       from d
   )
   select a.host_id, a.epoch from a
-$$;
-
--- Begins nothing that no assignment carries, and no deadline would ever end.
-create or replace function database_suspend(the_id text, the_epoch bigint, deadline_ms integer) returns table (host text)
-language plpgsql as $$
-begin
-  return query
-  with d as (
-    update database b set state = 'suspending'
-      from assignment x
-     where b.id = the_id and b.epoch = the_epoch and b.state = 'running' and x.database_id = b.id
-    returning b.id
-  )
-  update assignment a set deadline = now() + deadline_ms * interval '1 millisecond'
-    from d where a.database_id = d.id
-  returning a.host_id;
-end
-$$;
-
-create or replace function databases_suspend(ids text[], epochs bigint[], deadlines_ms integer[]) returns table (nr bigint, host text)
-language plpgsql as $$
-begin
-  return query
-  with q as materialized (
-    select * from unnest(ids, epochs, deadlines_ms) with ordinality u(id, epoch, ms, nr)
-  ), l as materialized (
-    select b.id from database b where b.id = any (ids) order by b.id for update skip locked
-  ), d as (
-    update database b set state = 'suspending'
-      from l join q on q.id = l.id join assignment x on x.database_id = l.id
-     where b.id = l.id and b.epoch = q.epoch and b.state = 'running'
-    returning q.*
-  )
-  update assignment a set deadline = now() + d.ms * interval '1 millisecond'
-    from d where a.database_id = d.id
-  returning d.nr, a.host_id;
-end
-$$;
-
-create or replace function database_start_again(the_id text, stale_epoch bigint, deadline_ms integer) returns table (tenant text, epoch bigint, size text, host text, slot integer, evicts boolean)
-language plpgsql as $$
-begin
-  return query
-  with e as (
-    update database b set epoch = b.epoch + 1, state = 'starting'
-      from assignment y
-     where b.id = the_id and y.database_id = b.id
-       and (b.state = 'suspending' or (b.state = 'running' and b.epoch = stale_epoch))
-    returning b.id, b.tenant, b.epoch
-  ), a as (
-    update assignment x
-       set epoch = e.epoch, boot = null, version = null, socket = null, port = null,
-           deadline = now() + deadline_ms * interval '1 millisecond'
-      from e
-     where x.database_id = e.id
-    returning x.database_id, x.host_id, x.size, x.slot
-  )
-  select e.tenant, e.epoch, a.size, a.host_id, a.slot, false
-    from e join a on a.database_id = e.id;
-end
 $$;
 
 -- What was to be started may still run where it ran before: the host that ran it last is heard again, as
@@ -288,62 +227,5 @@ begin
   )
   select case when p.n = page_rows then p.last else '' end, late.id, late.state, late.host_id
     from (select count(*) as n, max(page.database_id) as last from page) p left join late on true;
-end
-$$;
-
-create or replace function database_suspend(the_id text, the_epoch bigint, deadline_ms integer) returns table (host text)
-language plpgsql as $$
-begin
-  return query
-  with d as (
-    update database b set state = 'suspending'
-     where b.id = the_id and b.epoch = the_epoch and b.state = 'running'
-    returning b.id
-  )
-  update assignment a set deadline = now() + deadline_ms * interval '1 millisecond'
-    from d where a.database_id = d.id
-  returning a.host_id;
-end
-$$;
-
-create or replace function databases_suspend(ids text[], epochs bigint[], deadlines_ms integer[]) returns table (nr bigint, host text)
-language plpgsql as $$
-begin
-  return query
-  with q as materialized (
-    select * from unnest(ids, epochs, deadlines_ms) with ordinality u(id, epoch, ms, nr)
-  ), l as materialized (
-    select b.id from database b where b.id = any (ids) order by b.id for update skip locked
-  ), d as (
-    update database b set state = 'suspending'
-      from l join q on q.id = l.id
-     where b.id = l.id and b.epoch = q.epoch and b.state = 'running'
-    returning q.*
-  )
-  update assignment a set deadline = now() + d.ms * interval '1 millisecond'
-    from d where a.database_id = d.id
-  returning d.nr, a.host_id;
-end
-$$;
-
-create or replace function database_start_again(the_id text, stale_epoch bigint, deadline_ms integer) returns table (tenant text, epoch bigint, size text, host text, slot integer, evicts boolean)
-language plpgsql as $$
-begin
-  return query
-  with e as (
-    update database b set epoch = b.epoch + 1, state = 'starting'
-     where b.id = the_id
-       and (b.state = 'suspending' or (b.state = 'running' and b.epoch = stale_epoch))
-    returning b.id, b.tenant, b.epoch, b.size
-  ), a as (
-    update assignment x
-       set epoch = e.epoch, boot = null, version = null, socket = null, port = null,
-           deadline = now() + deadline_ms * interval '1 millisecond'
-      from e
-     where x.database_id = e.id
-    returning x.database_id, x.host_id, x.size, x.slot
-  )
-  select e.tenant, e.epoch, coalesce(a.size, e.size), a.host_id, a.slot, false
-    from e left join a on a.database_id = e.id;
 end
 $$;
