@@ -120,10 +120,11 @@ async function fill(): Promise<void> {
   for (const text of rows) await other.query(text);
 }
 
-/** Scans from end to end, by table. */
+/** Scans from end to end, by table. Each session keeps its counts for up to a second, unless told not to. */
 async function scans(): Promise<Map<string, number>> {
   const flush = { name: '', text: 'select pg_stat_force_next_flush()' };
   for (const ask of [hot.quick, hot.durable]) await ask(flush, []);
+  await other.query(flush.text);
   await other.query('select pg_stat_clear_snapshot()');
   const found = await other.query(
     `select relname::text, seq_scan::integer from pg_stat_user_tables`,
