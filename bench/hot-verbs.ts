@@ -90,6 +90,8 @@ async function openHttpCaller(fleet: SimFleet): Promise<Verbs & { close: () => v
 
 async function recordScripts(database: HotDatabase, product: InProcess) {
   const id = benchDatabaseId(0);
+  // The first start also asks for the tenant's limits, which are then remembered.
+  await product.record(id);
   await withClient(database.adminUrl, (client) =>
     client.query('update database set epoch = $1 where id = $2', [RECORDED_EPOCH - 1, id]),
   );
@@ -99,7 +101,8 @@ async function recordScripts(database: HotDatabase, product: InProcess) {
   );
   const cycle = { database: id, epoch: RECORDED_EPOCH, host: String(rows[0]?.[0]) };
   const [claim] = ran;
-  if (claim === undefined) throw new Error('BUG: a start ran no statement');
+  if (claim === undefined || !claim.text.includes('database_start('))
+    throw new Error(`BUG: a start begins with ${claim?.text ?? 'no statement'}`);
   return {
     statements: ran.length,
     full: scriptOf(cycle, ran, DATABASES),
@@ -115,16 +118,25 @@ async function pgbenchArms(server: HotServer, database: HotDatabase, product: In
   if ((await findPgbench()) === undefined) return undefined;
   const { full, lean, statements } = await recordScripts(database, product);
   const settings = await product.settings();
-  const arm = (name: string, script: string) => async () => ({
-    rate: await runPgbench({
+  const epochs = () =>
+    withClient(database.adminUrl, async (client) => {
+      const { rows } = await client.query('select sum(epoch) from database', []);
+      return Number(rows[0]?.[0]);
+    });
+  const arm = (name: string, script: string) => async () => {
+    const before = await epochs();
+    const { rate, cycles } = await runPgbench({
       url: database.apiUrl,
       script,
       file: join(server.folder, `${name}.sql`),
       seconds: TURN_S,
       settings,
-    }),
-    starts: [],
-  });
+    });
+    const claimed = (await epochs()) - before;
+    if (claimed !== cycles)
+      throw new Error(`BUG: pgbench ran ${cycles} cycles and claimed ${claimed} times`);
+    return { rate, starts: [] };
+  };
   return { statements, pgbench: arm('full', full), lean: arm('lean', lean) };
 }
 

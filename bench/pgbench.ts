@@ -106,8 +106,10 @@ export interface PgbenchOptions {
 const optionsOf = (settings: ReadonlyMap<string, string>): string =>
   [...settings].map(([name, value]) => `-c ${name}=${value.replace(/[\\ ]/g, '\\$&')}`).join(' ');
 
-/** @returns cycles per second. @throws ConfigError with what pgbench said if a statement failed. */
-export async function runPgbench(options: PgbenchOptions): Promise<number> {
+/** @returns cycles, in all and per second. @throws ConfigError with what pgbench said if a statement failed. */
+export async function runPgbench(
+  options: PgbenchOptions,
+): Promise<{ rate: number; cycles: number }> {
   const { url, script, file, seconds, settings } = options;
   await writeFile(file, script);
   const { hostname, port, username, password, pathname } = new URL(url);
@@ -119,7 +121,8 @@ export async function runPgbench(options: PgbenchOptions): Promise<number> {
     { PGPASSWORD: password, PGOPTIONS: optionsOf(settings) },
   );
   const tps = /^tps = ([\d.]+)/m.exec(said?.out ?? '')?.[1];
-  if (said?.code !== 0 || tps === undefined || /aborted|ERROR/.test(said.out))
+  const cycles = /^number of transactions actually processed: (\d+)/m.exec(said?.out ?? '')?.[1];
+  if (said?.code !== 0 || tps === undefined || cycles === undefined || /aborted|ERROR/.test(said.out))
     throw new ConfigError(`pgbench: ${said?.out.trim().split('\n').slice(-8).join(' | ')}`);
-  return Number(tps);
+  return { rate: Number(tps), cycles: Number(cycles) };
 }
