@@ -52,7 +52,7 @@ export interface Answer {
   readonly body: unknown;
 }
 
-export interface Route {
+export interface Route<B extends z.ZodType = z.ZodType, Q extends z.ZodType = z.ZodType> {
   readonly method: 'get' | 'post' | 'patch' | 'delete';
   /** In Express' form: `/v1/databases/:id/start`. */
   readonly path: string;
@@ -61,16 +61,6 @@ export interface Route {
   readonly summary: string;
   /** A repeat by `Idempotency-Key` does nothing twice. */
   readonly idempotent?: true;
-  readonly body?: z.ZodType;
-  readonly query?: z.ZodType;
-  readonly handle: (context: Context, input: Input<unknown, unknown>) => Promise<Answer>;
-}
-
-/** A route before its input is tied to its schemas. */
-export interface RouteSpec<B extends z.ZodType, Q extends z.ZodType> extends Omit<
-  Route,
-  'body' | 'query' | 'handle'
-> {
   readonly body?: B;
   readonly query?: Q;
   readonly handle: (context: Context, input: Input<z.output<B>, z.output<Q>>) => Promise<Answer>;

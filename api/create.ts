@@ -41,18 +41,16 @@ async function claim(deps: Context, identity: NewIdentity): Promise<Claimed> {
 }
 
 /** An agent that did not answer may have made it all the same, and answers a repeat the same. */
-async function createSurely(
-  deps: Context,
+function createSurely(
+  { agents }: Context,
   host: string,
   request: CreateRequest,
   requestId: string,
 ): Promise<Incarnation> {
-  try {
-    return await deps.agents.create(host, request, requestId);
-  } catch (error) {
+  return agents.create(host, request, requestId).catch((error: unknown) => {
     if (codeOf(error) !== 'unavailable') throw error;
-    return deps.agents.create(host, request, requestId);
-  }
+    return agents.create(host, request, requestId);
+  });
 }
 
 /** @returns undefined if another slot may do better. */

@@ -100,8 +100,8 @@ export async function deleteDatabase(
   const at = deps.fleet.running(database) ?? assigned;
   if (at !== undefined) {
     const { host, epoch } = at;
-    await deps.agents.suspend(host, { database, epoch, if_idle: false }, requestId);
-    deps.fleet.ended(database, epoch);
+    const said = await deps.agents.suspend(host, { database, epoch, if_idle: false }, requestId);
+    deps.fleet.ended(database, epoch, { host, ...said });
   }
   return deleted_at;
 }

@@ -1,15 +1,15 @@
 /** What an endpoint is: one file under `routes/` each, listed in `server.ts`. */
 import type { z } from 'zod';
 import type { SCOPES } from '../contract/callers.ts';
-import type { Answer, Route, RouteSpec } from './context.ts';
+import type { Answer, Route } from './context.ts';
 
 export type Scope = (typeof SCOPES)[number];
 
 /** Ties a handler's input to its schemas; the server has parsed both before it calls. */
 export function route<B extends z.ZodType = z.ZodUndefined, Q extends z.ZodType = z.ZodUndefined>(
-  spec: RouteSpec<B, Q>,
+  spec: Route<B, Q>,
 ): Route {
-  return spec as unknown as Route;
+  return spec;
 }
 
 export const ok = (body: unknown): Answer => ({ status: 200, body });

@@ -6,6 +6,7 @@ import { isDatabaseId } from '../model/ids.ts';
 import type { StartAnswer } from '../model/wire.ts';
 import { BODY_BYTES_MAX, REQUEST_BYTES_MAX } from '../model/limits.ts';
 import type { Caller, TokenTable } from '../lib/callers.ts';
+import { readJson } from '../lib/http-body.ts';
 import { databaseGet } from '../db/hot/database-find.ts';
 import type { Context, Route } from './context.ts';
 import { deleteDatabaseRoute } from './routes/delete-database.ts';
@@ -24,7 +25,12 @@ import { postStart } from './routes/post-start.ts';
 import { postSuspend } from './routes/post-suspend.ts';
 import { postSync } from './routes/post-sync.ts';
 
+/** Looked through in this order: what proxies ask comes first. */
 export const ROUTES: readonly Route[] = [
+  postStart,
+  postSuspend,
+  getRoute,
+  getAccess,
   postDatabases,
   getDatabases,
   getDatabase,
@@ -32,11 +38,7 @@ export const ROUTES: readonly Route[] = [
   deleteDatabaseRoute,
   postPassword,
   postUndelete,
-  postStart,
-  postSuspend,
   postRestart,
-  getRoute,
-  getAccess,
   postSync,
   postEvents,
   getLivez,
@@ -80,6 +82,7 @@ function requestIdOf(given: string | undefined): string {
 }
 
 function handlerOf(context: Context, tokens: TokenTable, spec: Route): RequestHandler {
+  const bytesMax = spec.scopes.includes('host') ? BODY_BYTES_MAX : REQUEST_BYTES_MAX;
   return async (request, response) => {
     const begun = context.now();
     const requestId = requestIdOf(request.get('x-request-id'));
@@ -95,27 +98,21 @@ function handlerOf(context: Context, tokens: TokenTable, spec: Route): RequestHa
     await checkDatabase(context, caller, spec.path, params['id'] ?? '');
     const answer = await spec.handle(context, {
       params,
-      body: parse(spec.body, request.body),
+      body: parse(spec.body, spec.body && (await readJson(request, bytesMax))),
       query: parse(spec.query, request.query),
       requestId,
       caller,
       idempotencyKey: request.get('idempotency-key'),
     });
     response.locals['cold_start'] = (answer.body as Partial<StartAnswer>).cold_start;
-    response.status(answer.status);
-    if (typeof answer.body === 'string') response.type('text/plain').send(answer.body);
-    else response.json(answer.body);
+    const isText = typeof answer.body === 'string';
+    const text = isText ? answer.body : JSON.stringify(answer.body);
+    response.set('content-length', String(Buffer.byteLength(text)));
+    response
+      .status(answer.status)
+      .type(isText ? 'text/plain' : 'application/json')
+      .end(text);
   };
-}
-
-/** body-parser's own errors, in our words. */
-function appErrorOf(error: unknown): unknown {
-  const type = (error as { type?: unknown } | null)?.type;
-  if (type === 'entity.too.large') return new AppError('body_too_large', { cause: error });
-  if (typeof type === 'string' && /^(entity|encoding|charset|request)\./.test(type))
-    return new AppError('bad_json', { cause: error });
-  if (error instanceof URIError) return new AppError('bad_request', { cause: error });
-  return error;
 }
 
 const errorHandler =
@@ -125,13 +122,14 @@ const errorHandler =
       next(thrown);
       return;
     }
-    const error = appErrorOf(thrown);
+    const error = thrown instanceof URIError ? new AppError('bad_request') : (thrown as unknown);
     const code = codeOf(error);
     const { method, path } = request;
     const facts = { code, method, path, request_id: response.get('x-request-id') };
     if (code === 'internal') context.log.error({ err: error as Error, ...facts }, 'BUG');
     else context.log.info({ ...facts, detail: errorBodyOf(error).detail }, 'refused');
     response.locals['code'] = code;
+    if (!request.complete) response.set('connection', 'close');
     const body = errorBodyOf(error);
     const { status } = ERRORS[code];
     const seconds = Math.ceil(Number(body.data?.['estimate_ms'] ?? 0) / 1000);
@@ -148,14 +146,7 @@ export function createServer(context: Context, tokens: TokenTable): Express {
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
-  const parsers = {
-    large: express.json({ limit: BODY_BYTES_MAX }),
-    small: express.json({ limit: REQUEST_BYTES_MAX }),
-  };
-  for (const spec of ROUTES) {
-    const parser = spec.scopes.includes('host') ? parsers.large : parsers.small;
-    app[spec.method](spec.path, parser, handlerOf(context, tokens, spec));
-  }
+  for (const spec of ROUTES) app[spec.method](spec.path, handlerOf(context, tokens, spec));
   for (const path of new Set(ROUTES.map((spec) => spec.path)))
     app.all(path, refuse('method_not_allowed'));
   app.use(refuse('not_found'));

@@ -34,7 +34,7 @@ export async function suspendDatabase(
       await databaseKept(hot, database, epoch);
       return { outcome: 'busy' };
     }
-    fleet.ended(database, epoch);
+    fleet.ended(database, epoch, { host, ...answer });
     // `not_current`: that epoch is over already; what else runs there the next sync tells.
     await databaseSuspended(hot, database, epoch, answer);
     return { outcome: answer.outcome };

@@ -16,13 +16,13 @@ import { withClient, withHotServer, type HotDatabase, type HotServer } from './h
 import { openInProcess, type InProcess } from './in-process.ts';
 import { openLoadClient } from './load.ts';
 import { LEAN_END, PGBENCH_CLIENTS, findPgbench, runPgbench, scriptOf } from './pgbench.ts';
-import { BENCH_TOKEN, SIM_TENANTS, withSimFleet, type SimFleet } from './sim-fleet.ts';
+import { PROXY_TOKEN, SIM_TENANTS, withSimFleet, type SimFleet } from './sim-fleet.ts';
 import { median, quantile } from './stats.ts';
 
 const ROUNDS = 3;
 const TURN_S = 5;
 /** Concurrent callers of the product's arms: a busy api has many, and that is what batches live on. */
-const CALLERS = 32;
+const CALLERS = 128;
 const HOSTS = 8;
 const SLOTS = 128;
 const DATABASES = 512;
@@ -70,7 +70,7 @@ async function turn(
 }
 
 async function openHttpCaller(fleet: SimFleet): Promise<Verbs & { close: () => void }> {
-  const client = await openLoadClient(fleet.apiUrl, BENCH_TOKEN);
+  const client = await openLoadClient(fleet.apiUrl, PROXY_TOKEN);
   async function ask(path: string, body: unknown): Promise<Record<string, unknown>> {
     const answer = await client.post(`/v1/databases/${path}`, body);
     if (answer.status !== 200)
@@ -140,9 +140,19 @@ async function pgbenchArms(server: HotServer, database: HotDatabase, product: In
   return { statements, pgbench: arm('full', full), lean: arm('lean', lean) };
 }
 
+/** No arm pays for the dead rows and the dirty pages of the one before it. */
+async function settle(databases: readonly HotDatabase[]): Promise<void> {
+  for (const { adminUrl } of databases)
+    await withClient(adminUrl, async (client) => {
+      await client.query('vacuum');
+      await client.query('checkpoint');
+    });
+}
+
 async function measure(
   arms: readonly (readonly [ArmName, Arm])[],
   rounds: number,
+  databases: readonly HotDatabase[],
   options: BenchOptions,
 ): Promise<Readonly<Record<ArmName, readonly Turn[]>>> {
   const turns: Record<ArmName, Turn[]> = { pgbench: [], lean: [], http: [], in_process: [] };
@@ -150,6 +160,7 @@ async function measure(
     for (let i = 0; i < arms.length; i++) {
       const [name, arm] = arms[(round + i) % arms.length] ?? [];
       if (name === undefined || arm === undefined) continue;
+      await settle(databases);
       const taken = await arm();
       options.say(
         `${round === 0 ? 'warm-up' : `round ${round}`}: ${name} ${taken.rate.toFixed(0)}/s`,
@@ -203,6 +214,7 @@ function resultOf(
 async function runArms(
   server: HotServer,
   claims: HotDatabase,
+  database: HotDatabase,
   fleet: SimFleet,
   options: BenchOptions,
 ): Promise<BenchResult> {
@@ -229,7 +241,7 @@ async function runArms(
       arms.push(['pgbench', yardsticks.pgbench], ['lean', yardsticks.lean]);
     // What the index still has to hear is not to fall into the first turn.
     await delay(1_000);
-    const turns = await measure(arms, options.times ?? ROUNDS, options);
+    const turns = await measure(arms, options.times ?? ROUNDS, [claims, database], options);
     return resultOf(turns, yardsticks?.statements);
   } finally {
     for (const { close } of callers) close();
@@ -249,7 +261,7 @@ async function run(options: BenchOptions): Promise<BenchResult> {
     return withSimFleet(
       server,
       { hotUrl: database.apiUrl, hosts: HOSTS, slots: SLOTS, signal },
-      (fleet) => runArms(server, claims, fleet, options),
+      (fleet) => runArms(server, claims, database, fleet, options),
     );
   });
 }

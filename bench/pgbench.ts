@@ -122,7 +122,12 @@ export async function runPgbench(
   );
   const tps = /^tps = ([\d.]+)/m.exec(said?.out ?? '')?.[1];
   const cycles = /^number of transactions actually processed: (\d+)/m.exec(said?.out ?? '')?.[1];
-  if (said?.code !== 0 || tps === undefined || cycles === undefined || /aborted|ERROR/.test(said.out))
+  if (
+    said?.code !== 0 ||
+    tps === undefined ||
+    cycles === undefined ||
+    /aborted|ERROR/.test(said.out)
+  )
     throw new ConfigError(`pgbench: ${said?.out.trim().split('\n').slice(-8).join(' | ')}`);
   return { rate: Number(tps), cycles: Number(cycles) };
 }

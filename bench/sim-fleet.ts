@@ -19,6 +19,8 @@ import type { HotServer } from './hot-server.ts';
 const BIND = '127.0.0.1';
 /** For the processes of one bench, on this machine, while it lasts. */
 export const BENCH_TOKEN = 'only-for-benches';
+/** A proxy's: an operator's starts are forced, one by one, while demand's go together. */
+export const PROXY_TOKEN = 'only-for-proxies-of-benches';
 const CALL_MS = 30_000;
 /** Of the databases that `create` makes, by chance. */
 export const SIM_TENANTS = Array.from({ length: 16 }, (_, n) => `bench-${n}`);
@@ -69,11 +71,14 @@ function start(
   return { child, logFile };
 }
 
-/** One caller who may do all that is done here. */
+/** One caller who may do all that is done here, and one who stands for the proxies. */
 async function writeCallers(folder: string): Promise<string> {
   const file = join(folder, 'callers.json');
   const scopes = ['operator', 'host', 'create'];
-  const callers = [{ name: 'bench', scopes, sha256: [hashToken(BENCH_TOKEN)] }];
+  const callers = [
+    { name: 'bench', scopes, sha256: [hashToken(BENCH_TOKEN)] },
+    { name: 'proxy', scopes: ['proxy'], sha256: [hashToken(PROXY_TOKEN)] },
+  ];
   await writeFile(file, JSON.stringify({ callers }), { mode: 0o600 });
   return file;
 }

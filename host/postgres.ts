@@ -5,7 +5,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { replaceFile } from '../lib/files.ts';
-import { OWNER_ROLE, SUPERUSER } from '../model/ids.ts';
+import { OWNER_ROLE } from '../model/ids.ts';
+import { SUPERUSER } from '../model/tenant-role.ts';
 import { SIZES, type SizeName } from '../model/sizes.ts';
 import type { Installation, UnixUser } from './prepare.ts';
 import type { Supervised } from './processes.ts';

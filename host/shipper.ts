@@ -54,7 +54,7 @@ async function post(options: ShipperOptions, events: readonly AgentEvent[]): Pro
   throw failure;
 }
 
-/** @returns false if there is nothing left to ship. */
+/** @returns true if more is there by now; what is appended from here on is shipped by its own call. */
 async function shipBatch(shipping: Shipping): Promise<boolean> {
   const { journal } = shipping;
   await journal.flushed();
@@ -68,7 +68,7 @@ async function shipBatch(shipping: Shipping): Promise<boolean> {
   await journal.acknowledge(shipping.held);
   if (!moved && !isAfter(shipping.held, before))
     throw new Error('nothing of a batch was acknowledged');
-  return true;
+  return moved || events.length === EVENTS_PER_CALL_MAX;
 }
 
 async function ship(shipping: Shipping): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * Tells every api instance the host's whole state, each second and at once after a change: constant
- * work, and nobody has to remember what was told to whom.
+ * Tells every api instance the host's whole state, each second and soon after a change: constant work,
+ * and nobody has to remember what was told to whom.
  */
 import type { JsonClient } from '../lib/json-client.ts';
 import type { Logger } from '../lib/log.ts';
@@ -24,6 +24,8 @@ export interface SyncOptions {
  * so long that a wake is over before the sync takes its share of the processor.
  */
 const COALESCE_MS = 50;
+/** From one report to the next at the least: a host where much changes tells it four times a second. */
+const SPACING_MS = 250;
 
 /** One api instance: at most one call at a time, the next one with what is true by then. */
 function createLine(options: SyncOptions, url: string, taken: Map<string, number>) {
@@ -72,11 +74,14 @@ export function startSync(options: SyncOptions): Sync {
   const lines = options.apiUrls.map((url) => createLine(options, url, taken));
   const sendAll = (): void => lines.forEach((send) => void send());
   let soon: NodeJS.Timeout | undefined;
+  let sent = Number.NEGATIVE_INFINITY;
   options.slots.onChange(() => {
+    const wait = Math.max(COALESCE_MS, sent + SPACING_MS - performance.now());
     soon ??= setTimeout(() => {
       soon = undefined;
+      sent = performance.now();
       sendAll();
-    }, COALESCE_MS);
+    }, wait);
   });
   sendAll();
   const timer = setInterval(sendAll, SYNC_MS);

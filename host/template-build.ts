@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OWNER_DATABASE, OWNER_ROLE, SUPERUSER } from '../model/ids.ts';
+import { OWNER_DATABASE, OWNER_ROLE } from '../model/ids.ts';
+import { SUPERUSER } from '../model/tenant-role.ts';
 import { runInitdb, runProgram } from './initdb.ts';
 import type { Installation, UnixUser } from './prepare.ts';
 

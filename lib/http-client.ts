@@ -3,8 +3,9 @@
  * wake path it costs a third of the time, and a request can be given up by its deadline.
  */
 import { Agent, request as httpRequest } from 'node:http';
-import { AppError, isErrorCode } from '../model/errors.ts';
+import { AppError, isErrorCode, type ErrorBody } from '../model/errors.ts';
 import { errnoOf } from './errno.ts';
+import { readText } from './http-body.ts';
 import type { CallOptions, JsonClient } from './json-client.ts';
 
 interface Answered {
@@ -22,15 +23,10 @@ function parseBody(text: string): unknown {
 
 /** Turns an error body back into the AppError it was. */
 function errorOf(status: number, body: unknown): AppError {
-  const error = (body as { error?: Record<string, unknown> } | undefined)?.error;
-  if (error === undefined || !isErrorCode(error['code']))
+  const error = (body as { error?: Partial<ErrorBody> } | undefined)?.error;
+  if (!isErrorCode(error?.code))
     return new AppError('unavailable', { detail: `answered ${status}` });
-  return new AppError(error['code'], {
-    ...(typeof error['detail'] === 'string' ? { detail: error['detail'] } : {}),
-    ...(typeof error['data'] === 'object' && error['data'] !== null
-      ? { data: error['data'] as Record<string, string | number> }
-      : {}),
-  });
+  return new AppError(error.code, { detail: error.detail, data: error.data });
 }
 
 /** A kept connection that the other side had just closed says nothing about the other side. */
@@ -63,28 +59,20 @@ export function createJsonClient(token: string): JsonClient {
     const answer = new Promise<Answered>((resolve, reject) => {
       request.once('error', reject);
       request.once('response', (response) => {
-        const chunks: Buffer[] = [];
-        response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.once('error', reject);
-        response.once('end', () => {
-          const text = Buffer.concat(chunks).toString('utf8');
-          resolve({ status: Number(response.statusCode), text });
-        });
+        const status = Number(response.statusCode);
+        readText(response).then((text) => resolve({ status, text }), reject);
       });
       request.end(payload);
     });
     return answer.finally(() => clearTimeout(timer));
   }
 
-  async function sendFresh(url: string, options: CallOptions): Promise<Answered> {
-    try {
-      return await send(url, options);
-    } catch (error) {
-      // Every call here is idempotent, so that one more try is safe.
+  // Every call here is idempotent, so that one more try is safe.
+  const sendFresh = (url: string, options: CallOptions): Promise<Answered> =>
+    send(url, options).catch((error: unknown) => {
       if (isStale(error)) return send(url, options);
       throw error;
-    }
-  }
+    });
 
   return {
     async call<T>(url: string, options: CallOptions): Promise<T> {

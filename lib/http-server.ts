@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { AppError, ERRORS, codeOf, errorBodyOf } from '../model/errors.ts';
 import type { Logger } from './log.ts';
 import type { TokenTable } from './callers.ts';
+import { readJson } from './http-body.ts';
 
 export interface HttpRequest {
   readonly params: Readonly<Record<string, string>>;
@@ -38,25 +39,9 @@ export const textAnswer = (text: string, status = 200, contentType = 'text/plain
 const isTextAnswer = (value: unknown): value is TextAnswer =>
   typeof value === 'object' && value !== null && 'contentType' in value && 'text' in value;
 
-async function readBody(request: IncomingMessage, bytesMax: number): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request) {
-    bytes += (chunk as Buffer).length;
-    if (bytes > bytesMax) throw new AppError('body_too_large');
-    chunks.push(chunk as Buffer);
-  }
-  if (bytes === 0) return undefined;
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
-  } catch (error) {
-    throw new AppError('bad_json', { cause: error });
-  }
-}
+type Parts = readonly string[];
 
-function matchPath(pattern: string, path: string): Record<string, string> | undefined {
-  const want = pattern.split('/');
-  const have = path.split('/');
+function matchPath(want: Parts, have: Parts): Record<string, string> | undefined {
   if (want.length !== have.length) return undefined;
   const params: Record<string, string> = {};
   for (const [i, part] of want.entries()) {
@@ -67,10 +52,15 @@ function matchPath(pattern: string, path: string): Record<string, string> | unde
   return params;
 }
 
-function findRoute(routes: readonly HttpRoute[], method: string, path: string) {
+interface Listed extends HttpRoute {
+  readonly parts: Parts;
+}
+
+function findRoute(routes: readonly Listed[], method: string, path: string) {
+  const parts = path.split('/');
   let pathKnown = false;
   for (const route of routes) {
-    const params = matchPath(route.path, path);
+    const params = matchPath(route.parts, parts);
     if (params === undefined) continue;
     if (route.method === method) return { route, params };
     pathKnown = true;
@@ -94,14 +84,16 @@ export interface JsonServerOptions {
 }
 
 export function createJsonServer(options: JsonServerOptions): Server {
+  const routes = options.routes.map((route) => ({ ...route, parts: route.path.split('/') }));
+
   async function answer(request: IncomingMessage): Promise<unknown> {
     const path = String(request.url).replace(/\?.*$/, '');
-    const { route, params } = findRoute(options.routes, String(request.method), path);
+    const { route, params } = findRoute(routes, String(request.method), path);
     if (route.scope !== null) {
       const scopes = typeof route.scope === 'string' ? [route.scope] : route.scope;
       options.tokens.check(request.headers.authorization, scopes);
     }
-    const body = await readBody(request, options.bodyBytesMax);
+    const body = await readJson(request, options.bodyBytesMax);
     const id = request.headers['x-request-id'];
     return route.handle({ params, body, requestId: typeof id === 'string' ? id : undefined });
   }

@@ -85,8 +85,8 @@ export interface ErrorBody {
 }
 
 export interface AppErrorOptions {
-  readonly detail?: string;
-  readonly data?: Readonly<Record<string, string | number>>;
+  readonly detail?: string | undefined;
+  readonly data?: Readonly<Record<string, string | number>> | undefined;
   readonly cause?: unknown;
 }
 

@@ -50,6 +50,8 @@ interface Memory {
   readonly databases: Map<string, Running>;
   /** Databases last said to run on a host, so that its next report can take them back. */
   readonly byHost: Map<string, Set<string>>;
+  /** Ended epochs that a report from before their end may still list. */
+  readonly over: Map<string, Version & { readonly host: string; readonly epoch: number }>;
   /** Of starts that were answered and that the index is just hearing of, by database. */
   readonly telling: Map<string, Promise<unknown>>;
 }
@@ -62,6 +64,7 @@ function drop(memory: Memory, running: Running): void {
 function put(memory: Memory, running: Running): void {
   const known = memory.databases.get(running.database);
   if (known !== undefined && known.epoch > running.epoch) return;
+  if ((memory.over.get(running.database)?.epoch ?? 0) >= running.epoch) return;
   if (known !== undefined) drop(memory, known);
   memory.databases.set(running.database, running);
   const on = memory.byHost.get(running.host) ?? new Set();
@@ -71,6 +74,8 @@ function put(memory: Memory, running: Running): void {
 
 /** A database's absence takes it back only if it was last heard of before this report. */
 function takeRunning(memory: Memory, report: HostReport): void {
+  for (const [id, end] of memory.over)
+    if (end.host === report.host && !isNewer(end, report)) memory.over.delete(id);
   const now = runningOf(report);
   const listed = new Set(now.map((running) => running.database));
   for (const id of [...(memory.byHost.get(report.host) ?? [])]) {
@@ -113,6 +118,7 @@ export function createFleet(random: () => number) {
     hosts: new Map(),
     databases: new Map(),
     byHost: new Map(),
+    over: new Map(),
     telling: new Map(),
   };
   const hostsOf = (now: number, live: boolean): [string, HostMemory][] =>
@@ -161,10 +167,11 @@ export function createFleet(random: () => number) {
     },
     /** Waits until the index has been told of what this instance answered. */
     told: async (database: string): Promise<void> => void (await memory.telling.get(database)),
-    /** This epoch, or an older one, no longer answers. */
-    ended(database: string, epoch: number): void {
+    /** This epoch, or an older one, no longer answers; `by` is the host and version that said so. */
+    ended(database: string, epoch: number, by?: Version & { readonly host: string }): void {
       const known = memory.databases.get(database);
       if (known !== undefined && known.epoch <= epoch) drop(memory, known);
+      if (by !== undefined) memory.over.set(database, { ...by, epoch });
     },
     size: () => ({ hosts: memory.hosts.size, running: memory.databases.size }),
   };

@@ -13,8 +13,6 @@ const DATABASE_ID = /^db-[a-z2-7]{20}$/;
 const DIRECTORY_ID = /^[a-z2-7]{16}$/;
 /** A DNS label (RFC 1035 section 2.3.1), so that ids can stand in host names and certificates. */
 const DNS_LABEL = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
-/** NAMEDATALEN - 1 of Postgres. */
-const ROLE_NAME_BYTES_MAX = 63;
 
 /** Encodes bytes as lower-case base32 (RFC 4648 alphabet, no padding), cut to `length` characters. */
 export function base32(bytes: Uint8Array, length: number): string {
@@ -46,14 +44,6 @@ export const isDirectoryId = (value: string): boolean => DIRECTORY_ID.test(value
 export const isHostId = (value: string): boolean => DNS_LABEL.test(value);
 export const isTenantName = (value: string): boolean => DNS_LABEL.test(value);
 
-/** A role that a client may name: anything Postgres takes as an identifier, but not the superuser. */
-export function isTenantRole(value: string): boolean {
-  const bytes = new TextEncoder().encode(value).length;
-  return bytes > 0 && bytes <= ROLE_NAME_BYTES_MAX && value !== SUPERUSER && !value.includes('\0');
-}
-
-/** The agent's own role inside every tenant's Postgres; tenants can never log in as it. */
-export const SUPERUSER = 'pilot';
 /** The role that a create makes for the tenant, and the database that it owns. */
 export const OWNER_ROLE = 'owner';
 export const OWNER_DATABASE = 'main';

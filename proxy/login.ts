@@ -7,7 +7,7 @@ import { BlockList, isIP, type Socket } from 'node:net';
 import { mockVerifier } from '../lib/scram.ts';
 import { parseVerifier, type Verifier } from '../lib/verifier.ts';
 import { AppError } from '../model/errors.ts';
-import { isTenantRole } from '../model/ids.ts';
+import { isTenantRole } from '../model/tenant-role.ts';
 import { LOGIN_REFUSED_MS, SCRAM_ITERATIONS } from '../model/limits.ts';
 import type { AccessAnswer } from '../model/wire.ts';
 import type { AccessCache, AccessLook } from './access-cache.ts';

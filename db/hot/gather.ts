@@ -1,13 +1,12 @@
 /**
  * Statements of the same kind that are asked for at once go to the server as one. Nothing waits to be
- * gathered: what finds a lane free goes at once, and what comes while all are busy goes together
- * when one is free again.
+ * gathered: what finds none of its kind under way goes at once, and what comes meanwhile goes together
+ * after it. One at a time and not two: 64 callers in one process made 5,000 cycles a second so, against
+ * 3,600, since what goes together is twice as many.
  */
 import { codeOf } from '../../model/errors.ts';
 import type { Gather, Gathered, Run, Values } from './hot.ts';
 
-/** Statements of a kind that are under way at once: one for each core of a small server. */
-const LANES = 2;
 /** Calls in one statement: more do not make it quicker (measured: 16, 32, 64). */
 const MANY_MAX = 32;
 
@@ -20,7 +19,7 @@ interface Waiting {
 interface Kind {
   readonly gathered: Gathered;
   waiting: Waiting[];
-  busy: number;
+  busy: boolean;
 }
 
 const transposed = (calls: readonly Values[]): Values =>
@@ -57,19 +56,19 @@ export function createGather(run: Run): Gather {
   }
 
   async function fly(kind: Kind): Promise<void> {
-    kind.busy += 1;
-    // Who has to wait for a lock waits beside the lane, which is for the others.
+    kind.busy = true;
+    // Who has to wait for a lock does so beside the others.
     for (const { values, resolve, reject } of await sendMany(kind.gathered, take(kind)))
       run(kind.gathered.one, values).then((rows) => resolve(rows[0]), reject);
-    kind.busy -= 1;
-    if (kind.waiting.length > 0 && kind.busy < LANES) void fly(kind);
+    kind.busy = false;
+    if (kind.waiting.length > 0) void fly(kind);
   }
 
   return <Row>(gathered: Gathered, values: Values) =>
     new Promise<Row | undefined>((resolve, reject) => {
-      const kind = kinds.get(gathered.one.name) ?? { gathered, waiting: [], busy: 0 };
+      const kind = kinds.get(gathered.one.name) ?? { gathered, waiting: [], busy: false };
       kinds.set(gathered.one.name, kind);
       kind.waiting.push({ values, resolve: resolve as Waiting['resolve'], reject });
-      if (kind.busy < LANES) void fly(kind);
+      if (!kind.busy) void fly(kind);
     });
 }

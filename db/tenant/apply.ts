@@ -12,7 +12,8 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { AppError } from '../../model/errors.ts';
-import { OWNER_DATABASE, OWNER_ROLE, SUPERUSER } from '../../model/ids.ts';
+import { OWNER_DATABASE, OWNER_ROLE } from '../../model/ids.ts';
+import { SUPERUSER } from '../../model/tenant-role.ts';
 import type { Address, ApplyAnswer, ApplyRequest } from '../../model/wire.ts';
 
 /** For the superuser's own statements, which touch a few rows. */

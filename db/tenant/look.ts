@@ -1,6 +1,6 @@
 /** A look at whether anyone works in a tenant's Postgres. 3 to 12 ms of CPU: only when it is due. */
 import pg from 'pg';
-import { SUPERUSER } from '../../model/ids.ts';
+import { SUPERUSER } from '../../model/tenant-role.ts';
 import type { Address } from '../../model/wire.ts';
 
 export interface Look {

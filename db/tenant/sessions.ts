@@ -1,6 +1,6 @@
 /** Whom a tenant's Postgres is kept awake for: a look at its sessions, for people. */
 import pg from 'pg';
-import { SUPERUSER } from '../../model/ids.ts';
+import { SUPERUSER } from '../../model/tenant-role.ts';
 import type { Address, AwakeSession } from '../../model/wire.ts';
 
 /** Sessions in one answer; the longest at work come first. */

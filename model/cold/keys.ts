@@ -8,7 +8,8 @@ import {
   type FleetRunInput,
   type Page,
 } from './items.ts';
-import { OWNER_ROLE, isTenantRole } from '../ids.ts';
+import { OWNER_ROLE } from '../ids.ts';
+import { isTenantRole } from '../tenant-role.ts';
 import type { OperatorState } from './operator.ts';
 
 /**

@@ -162,6 +162,26 @@ describe('the end of an epoch', () => {
     fleet.ended(DATABASE, 3);
     expect(fleet.running(DATABASE)).toBeUndefined();
   });
+
+  it('is not undone by a report from before it, however late that comes', () => {
+    fleet.started('host-1', incarnation(3, 1));
+    fleet.ended(DATABASE, 3, { host: 'host-1', boot: 1, version: 4 });
+    fleet.hear(report(3, [running(3)]), 0);
+    expect(fleet.running(DATABASE)).toBeUndefined();
+    fleet.started('host-1', incarnation(4, 5));
+    expect(fleet.running(DATABASE)?.epoch).toBe(4);
+  });
+
+  it('is remembered until its host reports as of then, so that another host may say otherwise', () => {
+    fleet.ended(DATABASE, 3, { host: 'host-1', boot: 1, version: 4 });
+    fleet.hear(report(9, [], 'host-2'), 0);
+    fleet.hear(report(3, [running(3)]), 0);
+    expect(fleet.running(DATABASE)).toBeUndefined();
+    fleet.hear(report(4), 1);
+    // As after a new index, whose epochs begin anew: what a host says then is all there is to go by.
+    fleet.hear(report(5, [running(3)]), 2);
+    expect(fleet.running(DATABASE)?.epoch).toBe(3);
+  });
 });
 
 describe('what the index is told of a start', () => {

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import {
   DATABASE_ID_BYTES,
   DIRECTORY_ID_BYTES,
-  SUPERUSER,
   base32,
   databaseIdOf,
   directoryIdOf,
@@ -11,8 +10,8 @@ import {
   isDirectoryId,
   isHostId,
   isTenantName,
-  isTenantRole,
 } from '../../model/ids.ts';
+import { SUPERUSER, isTenantRole } from '../../model/tenant-role.ts';
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 
