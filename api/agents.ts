@@ -9,6 +9,7 @@ import type {
   AttachRequest,
   AwakeAnswer,
   CreateRequest,
+  DegradedAttachRequest,
   HostReport,
   Incarnation,
   SlotRef,
@@ -41,7 +42,7 @@ export function createAgents(client: JsonClient, fleet: Fleet) {
   }
 
   return {
-    attach: (host: string, body: AttachRequest, id: string) =>
+    attach: (host: string, body: AttachRequest | DegradedAttachRequest, id: string) =>
       call<Incarnation>(host, '/v1/attach', id, { body, timeoutMs: ATTACH_MS_MAX }),
     create: (host: string, body: CreateRequest, id: string) =>
       call<Incarnation>(host, '/v1/create', id, { body, timeoutMs: ATTACH_MS_MAX }),

@@ -20,6 +20,7 @@ import { databaseStartAgain } from '../db/hot/database-start-again.ts';
 import { databaseStartFailed } from '../db/hot/database-start-failed.ts';
 import { hostSync } from '../db/hot/host-sync.ts';
 import { hearDocument } from './adopt.ts';
+import { anyHost, orAway } from './anywhere.ts';
 import type { ClaimedSlot as Slot, Parts, StartCall, Started } from './context.ts';
 
 /** Hosts that a first look at room goes to: two random choices, and some more in case they are full. */
@@ -199,11 +200,7 @@ async function followRow(
 const floorOf = ({ fleet, now }: Parts, { request }: StartCall): number | null =>
   request.priority === 'maintenance' ? VACANT_FLOOR_PER_HOST * fleet.liveHosts(now()).length : null;
 
-/**
- * @returns undefined if it is worth looking again.
- * @throws AppError where it is not.
- */
-export async function attemptStart(deps: Parts, call: StartCall): Promise<Started | undefined> {
+async function attemptIndexed(deps: Parts, call: StartCall): Promise<Started | undefined> {
   const { database, force } = call;
   const stale = call.request.stale_epoch;
   const floor = floorOf(deps, call);
@@ -230,3 +227,26 @@ export async function attemptStart(deps: Parts, call: StartCall): Promise<Starte
   if (floor !== null && row.state === 'suspended') throw new AppError('below_floor');
   return followRow(deps, call, row);
 }
+
+/** What the next look may find settled. */
+const PASSING = ['held_elsewhere', 'previous_incarnation_alive', 'slot_taken', 'late_request'];
+
+/** Without the index: the next epoch, in any vacant slot of any host. The next sync tells of it. */
+async function attemptAnywhere(deps: Parts, call: StartCall): Promise<Started | undefined> {
+  const { database, requestId } = call;
+  const attach = async (host: string): Promise<Started> => {
+    const request = { ...whyOf(call), database, sync_token: deps.fleet.syncTokenOf(host) ?? '' };
+    return remember(deps, host, await deps.agents.attach(host, request, requestId));
+  };
+  return anyHost(deps, attach, (code) => FINAL.includes(code)).catch((error: unknown) => {
+    if (PASSING.includes(codeOf(error))) return undefined;
+    throw error;
+  });
+}
+
+/**
+ * @returns undefined if it is worth looking again.
+ * @throws AppError where it is not.
+ */
+export const attemptStart = (deps: Parts, call: StartCall): Promise<Started | undefined> =>
+  orAway(attemptIndexed(deps, call), () => attemptAnywhere(deps, call));

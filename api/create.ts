@@ -13,6 +13,7 @@ import { databaseCreate, databaseCreateUndo } from '../db/hot/database-create.ts
 import type { CreateClaim } from '../db/hot/rows.ts';
 import { databaseRunning } from '../db/hot/database-running.ts';
 import { isDuplicateOf } from '../db/hot/pool.ts';
+import { anyHost, orAway } from './anywhere.ts';
 import type { Context, CreateCall, Made } from './context.ts';
 import { repeatCreate } from './repeat.ts';
 
@@ -92,21 +93,17 @@ async function makeAnywhere(
   identity: NewIdentity,
   requestId: string,
 ): Promise<Made> {
-  let last: unknown = new AppError('unavailable', { detail: 'no host answers' });
   const request = { database: identity.id, size: identity.size, source: 'warm' as const, identity };
-  for (const host of deps.fleet.liveHosts(deps.now()).slice(0, TRIES)) {
-    try {
-      const at = await createSurely(deps, host, request, requestId);
-      deps.fleet.started(host, at);
-      deps.adopter.owe(identity.id);
-      return { at, source: 'warm' };
-    } catch (error) {
-      if (codeOf(error) === 'identity_conflict')
-        throw new AppError('already_created', { cause: error });
-      last = error;
-    }
-  }
-  throw last;
+  const makeAt = async (host: string): Promise<Made> => {
+    const at = await createSurely(deps, host, request, requestId);
+    deps.fleet.started(host, at);
+    deps.adopter.owe(identity.id);
+    return { at, source: 'warm' };
+  };
+  return anyHost(deps, makeAt, (code) => code === 'identity_conflict').catch((error: unknown) => {
+    if (codeOf(error) !== 'identity_conflict') throw error;
+    throw new AppError('already_created', { cause: error });
+  });
 }
 
 /** @returns the epoch, and how it came about: made, or found made already by this key. */
@@ -117,10 +114,8 @@ async function makeOnce(
   requestId: string,
 ): Promise<Pick<CreateAnswer, 'epoch' | 'cold_start'>> {
   try {
-    const { at, source } = await make(deps, identity, requestId).catch((error: unknown) => {
-      if (codeOf(error) === 'unavailable') return makeAnywhere(deps, identity, requestId);
-      throw error;
-    });
+    const making = make(deps, identity, requestId);
+    const { at, source } = await orAway(making, () => makeAnywhere(deps, identity, requestId));
     return { epoch: at.epoch, cold_start: source };
   } catch (error) {
     if (codeOf(error) !== 'already_created') throw error;

@@ -23,29 +23,11 @@ export function writerOf(deps: Context, database: string): string {
   return writer;
 }
 
-async function tryChange(
-  deps: Context,
-  database: string,
-  changing: Changing,
-  requestId: string,
-): Promise<Identity | undefined> {
-  const writer = writerOf(deps, database);
-  const current = await deps.agents.identity(writer, database, requestId);
-  const change = await changing(current);
-  // Only who takes it back may touch a tombstone.
-  if (current.deleted_at !== null && change.deleted_at !== null) {
-    // Who wrote it may have died before the index heard of it.
-    await databaseIdentity(deps.hot, current);
-    throw new AppError('database_deleted');
-  }
-  const next = { ...current, ...change, version: current.version + 1 };
-  try {
-    await deps.agents.putIdentity(writer, next, current.version, requestId);
-    return next;
-  } catch (error) {
-    if (codeOf(error) === 'identity_conflict') return undefined;
-    throw error;
-  }
+/** As the volume has it. @throws AppError `database_not_found`, `database_deleted`, `unavailable`. */
+export async function livingDocument(deps: Context, id: string, requestId: string) {
+  const identity = await deps.agents.identity(writerOf(deps, id), id, requestId);
+  if (identity.deleted_at !== null) throw new AppError('database_deleted');
+  return identity;
 }
 
 /**
@@ -59,8 +41,22 @@ async function changeDocument(
   requestId: string,
 ): Promise<Identity> {
   for (let tries = 0; tries < TRIES; tries++) {
-    const changed = await tryChange(deps, database, changing, requestId);
-    if (changed !== undefined) return changed;
+    const writer = writerOf(deps, database);
+    const current = await deps.agents.identity(writer, database, requestId);
+    const change = await changing(current);
+    // Only who takes it back may touch a tombstone.
+    if (current.deleted_at !== null && change.deleted_at !== null) {
+      // Who wrote it may have died before the index heard of it.
+      await databaseIdentity(deps.hot, current);
+      throw new AppError('database_deleted');
+    }
+    const next = { ...current, ...change, version: current.version + 1 };
+    try {
+      await deps.agents.putIdentity(writer, next, current.version, requestId);
+      return next;
+    } catch (error) {
+      if (codeOf(error) !== 'identity_conflict') throw error;
+    }
   }
   throw new AppError('identity_conflict');
 }

@@ -77,15 +77,12 @@ async function checkDatabase({ hot }: Context, caller: Caller, path: string, id:
 /** One that may stand in logs and events. */
 const REQUEST_ID = /^[\w.:-]{1,64}$/;
 
-function requestIdOf(given: string | undefined): string {
-  return given !== undefined && REQUEST_ID.test(given) ? given : randomUUID();
-}
-
 function handlerOf(context: Context, tokens: TokenTable, spec: Route): RequestHandler {
   const bytesMax = spec.scopes.includes('host') ? BODY_BYTES_MAX : REQUEST_BYTES_MAX;
   return async (request, response) => {
     const begun = context.now();
-    const requestId = requestIdOf(request.get('x-request-id'));
+    const given = request.get('x-request-id') ?? '';
+    const requestId = REQUEST_ID.test(given) ? given : randomUUID();
     response.set('x-request-id', requestId);
     response.on('finish', () => {
       const { code = 'ok', cold_start = '' } = response.locals as Record<string, string>;

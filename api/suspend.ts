@@ -4,6 +4,7 @@ import { SUSPENDING_MS_MAX } from '../model/limits.ts';
 import type { SuspendAnswer, SuspendRequest } from '../model/wire.ts';
 import { databaseKept, databaseSuspend, databaseSuspended } from '../db/hot/database-suspend.ts';
 import { databaseFind } from '../db/hot/database-find.ts';
+import { orAway } from './anywhere.ts';
 import { hearNow } from './attempt.ts';
 import type { Parts } from './context.ts';
 
@@ -16,7 +17,13 @@ export async function suspendDatabase(
 ): Promise<SuspendAnswer> {
   const { hot, fleet, agents } = deps;
   const { epoch, if_idle = false } = request;
-  const begin = () => databaseSuspend(hot, database, epoch, SUSPENDING_MS_MAX);
+  const known = fleet.running(database);
+  // The agent has the last word; while the index is away, also the first.
+  const begin = () =>
+    orAway(databaseSuspend(hot, database, epoch, SUSPENDING_MS_MAX), () =>
+      known?.epoch === epoch ? known.host : undefined,
+    );
+  const tell = (work: Promise<void>) => orAway(work, () => undefined);
   await fleet.told(database);
   let host = await begin();
   if (host === undefined) {
@@ -31,16 +38,16 @@ export async function suspendDatabase(
   try {
     const answer = await agents.suspend(host, { database, epoch, if_idle }, requestId);
     if (answer.outcome === 'busy') {
-      await databaseKept(hot, database, epoch);
+      await tell(databaseKept(hot, database, epoch));
       return { outcome: 'busy' };
     }
     fleet.ended(database, epoch, { host, ...answer });
     // `not_current`: that epoch is over already; what else runs there the next sync tells.
-    await databaseSuspended(hot, database, epoch, answer);
+    await tell(databaseSuspended(hot, database, epoch, answer));
     return { outcome: answer.outcome };
   } catch (error) {
     deps.log.warn({ database, epoch, host, code: codeOf(error) }, 'the suspend came to nothing');
-    await databaseKept(hot, database, epoch);
+    await tell(databaseKept(hot, database, epoch));
     throw error;
   }
 }

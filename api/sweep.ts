@@ -19,17 +19,15 @@ export async function sweepOnce(deps: Context, after: string): Promise<string> {
 
 /** @returns what stops it. */
 export function startSweep(deps: Context): () => void {
-  let busy = false;
   let next = '';
-  const timer = setInterval(() => {
-    if (busy) return;
-    busy = true;
-    sweepOnce(deps, next)
-      .then((end) => (next = end))
-      .catch((error: unknown) => deps.log.warn({ code: codeOf(error) }, 'no sweep this time'))
-      .finally(() => {
-        busy = false;
-      });
-  }, EVERY_MS);
-  return () => clearInterval(timer);
+  async function sweep(): Promise<void> {
+    try {
+      next = await sweepOnce(deps, next);
+    } catch (error) {
+      deps.log.warn({ code: codeOf(error) }, 'no sweep this time');
+    }
+    timer.refresh();
+  }
+  const timer = setTimeout(() => void sweep(), EVERY_MS);
+  return () => clearTimeout(timer);
 }

@@ -3,9 +3,10 @@
  * drain the pool. Rates and turns are counted here, without a row that all starts of a tenant would
  * wait for; how much is awake is counted in the index, now and then, and here in between.
  */
-import { AppError, codeOf } from '../model/errors.ts';
+import { AppError } from '../model/errors.ts';
 import { TENANT_LIMITS } from '../model/limits.ts';
 import { newTenant, spend, type Tenant } from '../model/tenant.ts';
+import { orAway } from './anywhere.ts';
 import { tenantFind } from '../db/hot/tenant-find.ts';
 import type { Hot } from '../db/hot/hot.ts';
 
@@ -25,7 +26,6 @@ export type Tenants = ReturnType<typeof createTenants>;
 export function createTenants(hot: Hot, now: () => number) {
   const tenants = new Map<string, Tenant>();
   const tenantOf = new Map<string, string>();
-  const waiting = new Map<Tenant, (() => void)[]>();
 
   async function read(database: string | null, asked: string | null): Promise<Tenant> {
     const row = await tenantFind(hot, database, asked, TENANT_LIMITS.running);
@@ -44,11 +44,13 @@ export function createTenants(hot: Hot, now: () => number) {
 
   async function find(database: string | null, name: string | null): Promise<Tenant> {
     const known = tenants.get(name ?? '');
-    return known !== undefined && now() - known.readAt < FRESH_MS ? known : read(database, name);
+    if (known !== undefined && now() - known.readAt < FRESH_MS) return known;
+    // With the index away it goes by what is remembered of the tenant, or by the defaults.
+    return orAway(read(database, name), () => known ?? newTenant(name ?? ''));
   }
 
   function leave(tenant: Tenant): void {
-    const next = waiting.get(tenant)?.shift();
+    const next = tenant.waiting.shift();
     if (next === undefined) tenant.starting -= 1;
     else next();
   }
@@ -63,23 +65,17 @@ export function createTenants(hot: Hot, now: () => number) {
       const { starts, limits } = tenant;
       spend(starts, limits.starts_per_second, now(), 'too_many_starts');
       const isFull = (): boolean => tenant.running >= tenant.limits.running;
-      if (isFull()) await read(database, tenant.name);
+      // Where nobody can count, nobody is refused.
+      if (isFull()) await orAway(read(database, tenant.name), () => (tenant.running = 0));
       if (isFull()) throw new AppError('too_many_running');
       tenant.running += 1;
       if (tenant.starting < limits.concurrent_starts) tenant.starting += 1;
-      else
-        await new Promise<void>((turn) =>
-          waiting.set(tenant, [...(waiting.get(tenant) ?? []), turn]),
-        );
+      else await new Promise<void>((turn) => tenant.waiting.push(turn));
       return () => leave(tenant);
     },
     /** @returns the tenant's limits. @throws AppError `too_many_creates`. */
     async createTurn(name: string): Promise<Tenant['limits']> {
-      // With the index away a create goes by what is remembered of the tenant, or by the defaults.
-      const { creates, limits } = await find(null, name).catch((error: unknown) => {
-        if (codeOf(error) !== 'unavailable') throw error;
-        return tenants.get(name) ?? newTenant(name);
-      });
+      const { creates, limits } = await find(null, name);
       spend(creates, limits.creates_per_second, now(), 'too_many_creates');
       return limits;
     },

@@ -63,13 +63,13 @@ function createInstantAgents(): Agents {
   let version = 0;
   const said = () => ({ boot: 1, version: ++version });
   return {
-    attach: async (_, { database, epoch }) => ({
-      ...said(),
-      database,
-      directory: database.slice(3, 19),
-      epoch,
-      address: { socket: `/run/bench/${database.slice(3, 19)}.${epoch}`, port: 5432 },
-    }),
+    async attach(_, request) {
+      if (!('epoch' in request)) unused();
+      const { database, epoch } = request;
+      const directory = database.slice(3, 19);
+      const address = { socket: `/run/bench/${directory}.${epoch}`, port: 5432 };
+      return { ...said(), database, directory, epoch, address };
+    },
     suspend: async () => ({ ...said(), outcome: 'suspended' }),
     recycle: async () => undefined,
     create: unused,

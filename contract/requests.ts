@@ -2,19 +2,7 @@
 import { z } from 'zod';
 import { DEFAULT_IDLE_MS, EVENTS_PER_CALL_MAX } from '../model/limits.ts';
 import { OWNER_ROLE } from '../model/ids.ts';
-import {
-  address,
-  cause,
-  databaseId,
-  epoch,
-  hostId,
-  instant,
-  name,
-  settings,
-  sizeName,
-  state,
-  tenantName,
-} from './words.ts';
+import * as words from './words.ts';
 
 const PAGE = 100;
 const PAGE_MAX = 1_000;
@@ -22,30 +10,30 @@ const SLOTS_MAX = 100_000;
 
 /** POST /v1/databases */
 export const createRequest = z.strictObject({
-  tenant: tenantName,
-  size: sizeName.default('small'),
-  idle_ms: settings.idle_ms.default(DEFAULT_IDLE_MS),
-  idle_sessions: settings.idle_sessions.default('close'),
-  ignore: settings.ignore.default([]),
-  allow: settings.allow.default([]),
-  tls: settings.tls.default('optional'),
-  labels: settings.labels.default({}),
+  tenant: words.tenantName,
+  size: words.sizeName.default('small'),
+  idle_ms: words.settings.idle_ms.default(DEFAULT_IDLE_MS),
+  idle_sessions: words.settings.idle_sessions.default('close'),
+  ignore: words.settings.ignore.default([]),
+  allow: words.settings.allow.default([]),
+  tls: words.settings.tls.default('optional'),
+  labels: words.settings.labels.default({}),
 });
 
 /** PATCH /v1/databases/{id}; `size` holds from the next start. */
-export const changeRequest = z.strictObject({ ...settings, size: sizeName }).partial();
+export const changeRequest = z.strictObject({ ...words.settings, size: words.sizeName }).partial();
 
 /** GET /v1/databases */
 export const listQuery = z.strictObject({
-  tenant: tenantName.optional(),
-  state: state.optional(),
+  tenant: words.tenantName.optional(),
+  state: words.state.optional(),
   /** `key=value` */
   label: z
     .string()
     .regex(/^[^=]+=/, 'must be key=value')
     .optional(),
   /** The last id of the page before. */
-  after: databaseId.or(z.literal('')).default(''),
+  after: words.databaseId.or(z.literal('')).default(''),
   limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE),
 });
 
@@ -55,9 +43,9 @@ export const readQuery = z.strictObject({ awake: z.stringbool().default(true) })
 /** POST /v1/databases/{id}/start */
 export const startRequest = z
   .strictObject({
-    cause: cause.exactOptional(),
+    cause: words.cause.exactOptional(),
     /** The epoch whose address did not answer: start a newer one. */
-    stale_epoch: epoch.exactOptional(),
+    stale_epoch: words.epoch.exactOptional(),
     priority: z.enum(['demand', 'maintenance']).exactOptional(),
     /** false: answer at once with the state and an estimate. */
     wait: z.boolean().exactOptional(),
@@ -65,19 +53,22 @@ export const startRequest = z
   .default({});
 
 /** POST /v1/databases/{id}/suspend */
-export const suspendRequest = z.strictObject({ epoch, if_idle: z.boolean().exactOptional() });
+export const suspendRequest = z.strictObject({
+  epoch: words.epoch,
+  if_idle: z.boolean().exactOptional(),
+});
 
 /** POST /v1/databases/{id}/password */
 export const passwordRequest = z
   .strictObject({
-    role: name.default(OWNER_ROLE),
+    role: words.name.default(OWNER_ROLE),
     /** A new one in the place of all, a new one beside the oldest, or none but the newest. */
     phase: z.enum(['replace', 'add', 'revoke']).default('replace'),
   })
   .default({ role: OWNER_ROLE, phase: 'replace' });
 
 const slotReport = z.object({
-  size: sizeName,
+  size: words.sizeName,
   slot: z.int().min(1),
   state: z.enum(['building', 'warm', 'starting', 'running', 'stopping']),
   directory: z.string(),
@@ -85,18 +76,20 @@ const slotReport = z.object({
   /** Of `starting`, `running` and `stopping`. */
   database: z.string().exactOptional(),
   /** Of `warm`, `running` and `stopping`. */
-  address: address.exactOptional(),
+  address: words.address.exactOptional(),
 });
 
 /** POST /v1/hosts/{id}/sync: an agent's whole state, every second. What it does not name is vacant. */
 export const hostReport = z.object({
-  host: hostId,
+  host: words.hostId,
   /** Where the api reaches the agent. */
   url: z.url({ protocol: /^https?$/ }),
   boot: z.int().min(1),
   version: z.int().min(0),
+  /** For an attach while the index is away, within 20 s. */
+  sync_token: words.name.exactOptional(),
   /** Slots per size. */
-  capacity: z.partialRecord(sizeName, z.int().min(0).max(SLOTS_MAX)),
+  capacity: z.partialRecord(words.sizeName, z.int().min(0).max(SLOTS_MAX)),
   slots: z.array(slotReport).max(SLOTS_MAX),
   volume: z.object({
     id: z.string(),
@@ -122,15 +115,15 @@ const event = z.object({
     'released',
   ]),
   /** By the host's clock. */
-  at: instant,
+  at: words.instant,
   directory: z.string(),
   database: z.string().exactOptional(),
   epoch: z.int().min(0),
-  size: sizeName,
+  size: words.sizeName,
   reason: z.string().max(1_000).exactOptional(),
   /** Of what somebody asked for. */
-  cause: cause.exactOptional(),
-  request_id: name.exactOptional(),
+  cause: words.cause.exactOptional(),
+  request_id: words.name.exactOptional(),
 });
 
 /** POST /v1/hosts/{id}/events */

@@ -29,6 +29,7 @@ import { startShipper } from './shipper.ts';
 import { createSlots, type Capacity } from './slots.ts';
 import { createSupervision } from './supervise.ts';
 import { startSync } from './sync.ts';
+import { makeSyncToken } from './sync-token.ts';
 import { createTemplates } from './template.ts';
 import { createVerbs } from './verbs.ts';
 import { createVisits } from './visits.ts';
@@ -158,6 +159,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     ...slots.version(),
     host,
     url,
+    sync_token: makeSyncToken(slots.version().boot),
     capacity: slots.capacity,
     slots: slots.report(),
     volume: { id, kind, ...space.current() },

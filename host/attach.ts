@@ -1,11 +1,26 @@
-/** attach: starts a database in a slot as exactly the epoch that was asked for. */
+/**
+ * attach: starts a database in a slot as exactly the epoch that was asked for; while the index is away,
+ * in any slot as the next epoch.
+ */
 import { AppError, codeOf } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
-import type { AttachRequest, Incarnation as IncarnationAnswer } from '../model/wire.ts';
+import type {
+  AttachRequest,
+  DegradedAttachRequest,
+  Incarnation as IncarnationAnswer,
+  SlotRef,
+} from '../model/wire.ts';
 import { addressOf, answerOf, checkOpen, note, type AgentContext } from './context.ts';
 import { answers } from './look.ts';
 import { withoutRun, type Slot } from './slots.ts';
 import type { Supervision } from './supervise.ts';
+import { checkSyncToken } from './sync-token.ts';
+
+type Request = AttachRequest | DegradedAttachRequest;
+
+/** undefined = the next one. */
+const epochOf = (request: Request): number | undefined =>
+  'epoch' in request ? request.epoch : undefined;
 
 async function readLiving(context: AgentContext, database: string): Promise<Identity> {
   const identity = await context.identities.read(database);
@@ -16,31 +31,44 @@ async function readLiving(context: AgentContext, database: string): Promise<Iden
 
 /**
  * Judges what this host already runs of the database.
- * @returns the answer if it is that very epoch; undefined if nothing is left in the way.
+ * @returns the answer if it is that very epoch, or any that is well; undefined if nothing is left in the way.
  * @throws AppError `stale_epoch` if this or a later epoch has been used, and also if an earlier one
  * is alive and well: then `minted` is that epoch, smaller than what was asked for.
  */
 async function settleRunning(
   context: AgentContext,
   supervision: Supervision,
-  request: AttachRequest,
+  request: Request,
 ): Promise<IncarnationAnswer | undefined> {
   const slot = context.slots.byDatabase(request.database);
   if (slot?.incarnation === undefined) return undefined;
   const { incarnation } = slot;
   if (incarnation.process.isAlive()) {
-    if (slot.epoch === request.epoch) return answerOf(slot, context.slots.version());
-    if (slot.epoch > request.epoch || (await answers(incarnation)))
-      throw new AppError('stale_epoch', { data: { minted: slot.epoch } });
+    const asked = epochOf(request);
+    if (slot.epoch === asked) return answerOf(slot, context.slots.version());
+    const isNewer = asked !== undefined && slot.epoch > asked;
+    const isWell = isNewer || (await answers(incarnation));
+    if (isWell && asked === undefined) return answerOf(slot, context.slots.version());
+    if (isWell) throw new AppError('stale_epoch', { data: { minted: slot.epoch } });
   }
   await supervision.clear(slot, incarnation.process.isAlive() ? 'no answer' : 'found dead');
   return undefined;
 }
 
+/** The slot that was asked for; else one that is vacant, of the document's size. */
+async function slotFor(context: AgentContext, request: Request): Promise<SlotRef> {
+  if ('slot' in request) return request;
+  checkSyncToken(request.sync_token, context.slots.version().boot);
+  const { size } = await readLiving(context, request.database);
+  const slot = context.slots.vacant(size);
+  if (slot === undefined) throw new AppError('no_capacity');
+  return { size, slot };
+}
+
 async function startIn(
   context: AgentContext,
   supervision: Supervision,
-  request: AttachRequest,
+  request: Request,
   taken: Slot,
 ): Promise<IncarnationAnswer> {
   const { slots, incarnations } = context;
@@ -48,17 +76,19 @@ async function startIn(
   const directory =
     context.identities.directoryOf(request.database) ??
     (await readLiving(context, request.database)).directory;
-  const slot: Slot = { ...taken, directory, epoch: request.epoch };
-  slots.update(slot);
-  let minted = false;
+  const epoch = epochOf(request);
+  const slot: Slot = { ...taken, directory, epoch: epoch ?? 0 };
+  // An epoch that is not known yet is not reported.
+  if (epoch !== undefined) slots.update(slot);
+  let minted: number | undefined;
   try {
     const incarnation = await incarnations.start({
       size: slot.size,
       slot: slot.slot,
       directory,
-      epoch: request.epoch,
+      epoch,
       confirm: async () => void (await readLiving(context, request.database)),
-      minted: () => (minted = true),
+      minted: (made) => (minted = made),
     });
     const running: Slot = {
       ...withoutRun(slot, 'running', incarnation.epoch),
@@ -73,21 +103,23 @@ async function startIn(
     if (request.cause?.role !== undefined) void context.visits.mark(request.database);
     return answerOf(running, version);
   } catch (error) {
-    if (minted) note(context, 'start_failed', slot, codeOf(error), request);
+    if (minted !== undefined)
+      note(context, 'start_failed', { ...slot, epoch: minted }, codeOf(error), request);
     throw error;
   }
 }
 
 /**
- * Starts a database. Idempotent on (database, epoch).
+ * Starts a database. Idempotent on (database, epoch), and on the database where no epoch is named.
  * @throws AppError `stale_epoch` with `minted`, `held_elsewhere` with `host` and `epoch`,
  * `previous_incarnation_alive`, `slot_taken`, `database_not_found`, `database_deleted`,
- * `start_failed` with Postgres' reason, `backed_off`, `fenced`, `shutting_down`.
+ * `start_failed` with Postgres' reason, `backed_off`, `fenced`, `shutting_down`; without an epoch also
+ * `late_request`, `no_capacity`.
  */
 export function attach(
   context: AgentContext,
   supervision: Supervision,
-  request: AttachRequest,
+  request: Request,
 ): Promise<IncarnationAnswer> {
   return context.queues.run(request.database, async () => {
     checkOpen(context);
@@ -95,9 +127,10 @@ export function attach(
     if (answer !== undefined) return answer;
     // Of proxies alone: an operator's wake is let through.
     if (request.cause?.role !== undefined) context.wakes.check(request.database, request.cause);
+    const { size, slot } = await slotFor(context, request);
     const taken: Slot = {
-      size: request.size,
-      slot: request.slot,
+      size,
+      slot,
       state: 'starting',
       directory: '',
       epoch: 0,

@@ -12,6 +12,7 @@ import type {
   AttachRequest,
   AwakeAnswer,
   CreateRequest,
+  DegradedAttachRequest,
   HostReport,
   Incarnation,
   PurgeAnswer,
@@ -32,7 +33,7 @@ export interface ShutdownAnswer {
 
 /** Each throws AppError with the codes that its carrying out names. */
 export interface AgentVerbs {
-  readonly attach: (request: AttachRequest) => Promise<Incarnation>;
+  readonly attach: (request: AttachRequest | DegradedAttachRequest) => Promise<Incarnation>;
   readonly create: (request: CreateRequest) => Promise<Incarnation>;
   readonly suspend: (request: AgentSuspendRequest) => Promise<AgentSuspendAnswer>;
   readonly warm: (request: WarmRequest) => Promise<WarmAnswer>;

@@ -12,6 +12,7 @@ import type {
   Asked,
   AttachRequest,
   CreateRequest,
+  DegradedAttachRequest,
   SlotRef,
 } from '../model/wire.ts';
 import type { WarmRequest } from './contract.ts';
@@ -71,8 +72,12 @@ function askedOf({ cause, request_id: id }: Fields): Asked {
   };
 }
 
-export function attachRequestOf(body: unknown): AttachRequest {
+/** With a `sync_token` it names neither epoch nor slot. */
+export function attachRequestOf(body: unknown): AttachRequest | DegradedAttachRequest {
   const fields = fieldsOf(body);
+  const { sync_token } = fields as { sync_token?: unknown };
+  if (typeof sync_token === 'string')
+    return { ...askedOf(fields), database: databaseOf(fields['database']), sync_token };
   return {
     ...askedOf(fields),
     ...slotRefOf(body),

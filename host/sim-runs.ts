@@ -92,22 +92,23 @@ export function note(
 }
 
 /**
- * Runs a directory as exactly this epoch in a slot that is occupied.
+ * Runs a directory as exactly this epoch, undefined = the next one, in a slot that is occupied.
  * @param confirm throws if the document forbids it, after the minting.
  * @returns the slot as it is then; the caller takes it into `slots`.
  */
 export async function startRun(
   agent: SimAgent,
   slot: Slot,
-  epoch: number,
+  asked: number | undefined,
   confirm: () => void,
 ): Promise<Slot> {
   const { host, volume } = agent;
   const directory = directoryOf(agent, slot.directory);
   const free = takeDirectory(volume, directory, host);
+  let epoch: number;
   try {
     await pause(agent, 'taken');
-    mint(directory, host, epoch);
+    epoch = mint(directory, host, asked);
     await pause(agent, 'minted');
     try {
       confirm();

@@ -10,6 +10,7 @@ import type {
   ApplyRequest,
   AttachRequest,
   CreateRequest,
+  DegradedAttachRequest,
   HostReport,
   Incarnation,
   PurgeAnswer,
@@ -31,6 +32,7 @@ import {
 } from './sim-runs.ts';
 import { takeDirectory } from './sim-volume.ts';
 import type { Slot } from './slots.ts';
+import { checkSyncToken } from './sync-token.ts';
 
 function readLiving({ volume }: SimAgent, database: string): Identity {
   const identity = volume.identity(database);
@@ -39,36 +41,50 @@ function readLiving({ volume }: SimAgent, database: string): Identity {
   return identity;
 }
 
+type AnyAttach = AttachRequest | DegradedAttachRequest;
+
 async function settleRunning(
   agent: SimAgent,
-  { database, epoch }: AttachRequest,
+  request: AnyAttach,
 ): Promise<Incarnation | undefined> {
-  const slot = agent.slots.byDatabase(database);
+  const epoch = 'epoch' in request ? request.epoch : undefined;
+  const slot = agent.slots.byDatabase(request.database);
   if (slot === undefined || slot.address === undefined) return undefined;
   const process = processOf(agent, slot);
   if (process !== undefined) {
     if (slot.epoch === epoch) return answerOf(agent, slot);
-    if (slot.epoch > epoch || process.answers)
-      throw new AppError('stale_epoch', { data: { minted: slot.epoch } });
+    const isWell = (epoch !== undefined && slot.epoch > epoch) || process.answers;
+    if (isWell && epoch === undefined) return answerOf(agent, slot);
+    if (isWell) throw new AppError('stale_epoch', { data: { minted: slot.epoch } });
   }
   await endRun(agent, slot, 'crashed', process === undefined ? 'found dead' : 'no answer');
   return undefined;
 }
 
-function attach(agent: SimAgent, request: AttachRequest): Promise<Incarnation> {
-  const { database, epoch, size, slot: number } = request;
+function slotFor(agent: SimAgent, request: AnyAttach): SlotRef {
+  if ('slot' in request) return { size: request.size, slot: request.slot };
+  checkSyncToken(request.sync_token, agent.slots.version().boot);
+  const { size } = readLiving(agent, request.database);
+  const slot = agent.slots.vacant(size);
+  if (slot === undefined) throw new AppError('no_capacity');
+  return { size, slot };
+}
+
+function attach(agent: SimAgent, request: AnyAttach): Promise<Incarnation> {
+  const { database } = request;
+  const epoch = 'epoch' in request ? request.epoch : undefined;
   return agent.queues.run(database, async () => {
     checkOpen(agent);
     const answer = await settleRunning(agent, request);
     if (answer !== undefined) return answer;
-    const ref = { size, slot: number };
+    const ref = slotFor(agent, request);
     const taken: Slot = { ...ref, state: 'starting', directory: '', epoch: 0, database };
     agent.slots.occupy(taken);
     let slot = taken;
     try {
       await pause(agent, 'occupied');
-      slot = { ...taken, directory: readLiving(agent, database).directory, epoch };
-      agent.slots.update(slot);
+      slot = { ...taken, directory: readLiving(agent, database).directory, epoch: epoch ?? 0 };
+      if (epoch !== undefined) agent.slots.update(slot);
       const run = await startRun(agent, slot, epoch, () => void readLiving(agent, database));
       const running: Slot = { ...run, state: 'running' };
       const version = agent.slots.update(running);

@@ -132,11 +132,15 @@ export function takeDirectory(volume: SimVolume, directory: SimDirectory, host: 
   };
 }
 
-/** Makes an epoch this host's. @throws AppError `stale_epoch` with `minted` if it has been used. */
-export function mint(directory: SimDirectory, host: string, asked: number): void {
+/**
+ * Makes an epoch this host's; undefined = the next one. @returns it.
+ * @throws AppError `stale_epoch` with `minted` if it has been used.
+ */
+export function mint(directory: SimDirectory, host: string, asked = directory.epoch + 1): number {
   if (asked <= directory.epoch)
     throw new AppError('stale_epoch', { data: { minted: directory.epoch } });
   directory.epoch = asked;
   directory.host = host;
   directory.released = false;
+  return asked;
 }

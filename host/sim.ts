@@ -25,6 +25,7 @@ import { createSimVerbs } from './sim-verbs.ts';
 import type { SimVolume } from './sim-volume.ts';
 import { createSlots, type Capacity, type Slot } from './slots.ts';
 import { startSync } from './sync.ts';
+import { makeSyncToken } from './sync-token.ts';
 
 export interface SimHostOptions {
   readonly host: string;
@@ -91,6 +92,7 @@ function reportOf(machine: Machine, { slots }: SimAgent): HostReport {
     ...slots.version(),
     host,
     url,
+    sync_token: makeSyncToken(slots.version().boot),
     capacity,
     slots: slots.report(),
     volume: { id: machine.volume.id, kind: 'shared', ...space },

@@ -48,6 +48,7 @@ export const ERRORS = {
   stale_epoch: kind(409, '55000', true, 'this epoch has been used already'),
   slot_taken: kind(409, '55006', true, 'this slot is not free'),
   previous_incarnation_alive: kind(409, '55006', true, 'an earlier incarnation still runs'),
+  late_request: kind(409, '55006', true, 'this request was under way for too long'),
   held: kind(409, '55006', true, 'another operation holds this database'),
   held_elsewhere: kind(409, '55006', true, 'another host runs this database'),
   key_reused: kind(422, '22023', false, 'this key was used for another request'),

@@ -18,6 +18,7 @@ export interface Running extends Version {
 interface HostMemory extends Version {
   readonly url: string;
   readonly slots: Slots;
+  readonly syncToken?: string | undefined;
   /** Slots that may be vacant: as of the last report, less what was started since. */
   free: number;
   readonly heardAt: number;
@@ -98,6 +99,7 @@ function hear(memory: Memory, report: HostReport, now: number): boolean {
   memory.hosts.set(report.host, {
     url: report.url,
     slots,
+    syncToken: report.sync_token,
     free: newer || known === undefined ? countOf(slots, 'vacant') : known.free,
     boot: latest.boot,
     version: latest.version,
@@ -131,6 +133,7 @@ export function createFleet(random: () => number) {
       noteIndexed(memory, host, { boot, version }),
     /** The index has asked for a resync of this host. */
     resync: (host: string): void => noteIndexed(memory, host, undefined),
+    syncTokenOf: (host: string): string | undefined => memory.hosts.get(host)?.syncToken,
     urlOf: (host: string): string | undefined => memory.hosts.get(host)?.url || undefined,
     /** Hosts heard of lately, in random order; of the first two the one with more room comes first. */
     liveHosts(now: number): string[] {

@@ -17,6 +17,8 @@ export interface Tenant {
   running: number;
   /** Starts under way. */
   starting: number;
+  /** Told when it is their turn to start. */
+  readonly waiting: (() => void)[];
   readonly starts: Bucket;
   readonly creates: Bucket;
 }
@@ -25,7 +27,7 @@ export interface Tenant {
 export function newTenant(name: string): Tenant {
   const full = (): Bucket => ({ tokens: Infinity, at: 0 });
   const idle = { readAt: Number.NEGATIVE_INFINITY, running: 0, starting: 0 };
-  return { ...idle, name, limits: TENANT_LIMITS, starts: full(), creates: full() };
+  return { ...idle, name, limits: TENANT_LIMITS, waiting: [], starts: full(), creates: full() };
 }
 
 /** Takes a token. @throws AppError of this code, with `estimate_ms` until there is one. */

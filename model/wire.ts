@@ -43,6 +43,16 @@ export interface AttachRequest extends SlotRef, Asked {
   readonly epoch: number;
 }
 
+/**
+ * POST /v1/attach while the index is away: in any vacant slot of its size, as the next epoch. What runs
+ * already is answered.
+ */
+export interface DegradedAttachRequest extends Asked {
+  readonly database: string;
+  /** Of the host's last report: a request that was under way for long starts nothing. */
+  readonly sync_token: string;
+}
+
 /** What create and attach answer. */
 export interface Incarnation extends Version {
   readonly database: string;

@@ -2,9 +2,9 @@
 import type { Identity } from '../../model/identity.ts';
 import type { AccessAnswer } from '../../model/wire.ts';
 import { databaseLive } from '../../db/hot/database-find.ts';
-import { AppError, codeOf } from '../../model/errors.ts';
 import type { Context } from '../context.ts';
-import { writerOf } from '../identity.ts';
+import { orAway } from '../anywhere.ts';
+import { livingDocument } from '../identity.ts';
 import { ok, route } from '../route.ts';
 
 /** Of the index; of the volume where the index is away, or has not been told yet of what was said here. */
@@ -13,17 +13,10 @@ async function documentOf(
   id: string,
   requestId: string,
 ): Promise<Omit<Identity, 'directory'>> {
-  try {
-    if (!context.adopter.isOwed(id)) {
-      const { identity, identity_version: version } = await databaseLive(context.hot, id);
-      return { ...identity, version };
-    }
-  } catch (error) {
-    if (codeOf(error) !== 'unavailable') throw error;
-  }
-  const identity = await context.agents.identity(writerOf(context, id), id, requestId);
-  if (identity.deleted_at !== null) throw new AppError('database_deleted');
-  return identity;
+  const isOwed = context.adopter.isOwed(id);
+  const row = isOwed ? undefined : await orAway(databaseLive(context.hot, id), () => undefined);
+  if (row === undefined) return livingDocument(context, id, requestId);
+  return { ...row.identity, version: row.identity_version };
 }
 
 export const getAccess = route({

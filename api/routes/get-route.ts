@@ -1,6 +1,8 @@
 /** route */
 import type { RouteAnswer } from '../../model/wire.ts';
 import { databaseLive } from '../../db/hot/database-find.ts';
+import { orAway } from '../anywhere.ts';
+import { livingDocument } from '../identity.ts';
 import { ok, route } from '../route.ts';
 
 export const getRoute = route({
@@ -15,7 +17,10 @@ export const getRoute = route({
       const { epoch, address } = known;
       return ok({ state: 'running', epoch, address, stale: false } satisfies RouteAnswer);
     }
-    const { epoch } = await databaseLive(context.hot, id);
-    return ok({ state: 'suspended', epoch, stale: false } satisfies RouteAnswer);
+    const row = await orAway(databaseLive(context.hot, id), () => undefined);
+    // The volume knows that it exists, and nobody its epoch.
+    if (row === undefined) await livingDocument(context, id, input.requestId);
+    const [epoch, stale] = [row?.epoch ?? 0, row === undefined];
+    return ok({ state: 'suspended', epoch, stale } satisfies RouteAnswer);
   },
 });

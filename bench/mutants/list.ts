@@ -227,4 +227,43 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [['    union select late.last_host from late where late.last_host is not null\n', '']],
     shownBy: ['test/api/last-word.db.test.ts', 'never minted is taken back'],
   },
+  {
+    name: 'whoever ran it before a start that failed is not heard again',
+    file: LOOK,
+    edits: [
+      [
+        ' union select d.last_host from d where d.last_host is not null\n  )\n  select d.state',
+        '\n  )\n  select d.state',
+      ],
+    ],
+    shownBy: ['test/db/look-again.db.test.ts', 'after a start that failed'],
+  },
+  {
+    name: 'whoever ran what was to run in a slot that is taken is not heard again',
+    file: SYNC,
+    edits: [
+      [
+        'insert into resync select distinct d.last_host from d where d.last_host is not null;',
+        'insert into resync select d.last_host from d where false;',
+      ],
+    ],
+    shownBy: ['test/db/look-again.db.test.ts', 'in which another runs'],
+  },
+  {
+    name: 'a host is not heard again after a suspend of which nobody knows what it did',
+    file: LOOK,
+    edits: [
+      [
+        'insert into resync select a.host_id from a;',
+        'insert into resync select a.host_id from a where false;',
+      ],
+    ],
+    shownBy: ['test/db/look-again.db.test.ts', 'nobody knows what it did'],
+  },
+  {
+    name: 'a report from before an end brings it back into memory',
+    file: 'model/fleet.ts',
+    edits: [['if ((memory.over.get(running.database)?.epoch ?? 0) >= running.epoch) return;', '']],
+    shownBy: ['test/model/fleet.unit.test.ts', 'is not undone by a report'],
+  },
 ];

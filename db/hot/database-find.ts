@@ -1,20 +1,10 @@
 /** One database with its assignment, as the index knows it now. */
 import { AppError } from '../../model/errors.ts';
+import { callOf } from './function-call.ts';
 import type { Hot } from './hot.ts';
 import type { DatabaseRow } from './rows.ts';
 
-export const DATABASE_COLUMNS = `
-d.id, d.tenant, d.size, d.state, d.epoch, d.directory, d.last_host, d.failures, d.broken_reason,
-d.retry_at, d.identity, d.identity_version, d.created_at, d.deleted_at,
-a.host_id as host, a.size as assigned_size, a.slot, a.epoch as assigned_epoch, a.socket, a.port`;
-
-const statement = {
-  name: 'database-find',
-  text: `
-select ${DATABASE_COLUMNS}
-  from database d left join assignment a on a.database_id = d.id
- where d.id = $1`,
-};
+const statement = callOf('database_find', 1);
 
 export async function databaseFind(hot: Hot, id: string): Promise<DatabaseRow | undefined> {
   const rows = await hot.quick<DatabaseRow>(statement, [id]);

@@ -361,6 +361,23 @@ end
 $function$
 ;
 
+CREATE OR REPLACE FUNCTION public.database_find(the_id text)
+ RETURNS SETOF database_now
+ LANGUAGE plpgsql
+ STABLE ROWS 1
+AS $function$
+begin
+  return query
+  select d.id, d.tenant, d.size, d.state, d.epoch, d.directory, d.last_host,
+         d.failures, d.broken_reason, d.retry_at, d.identity, d.identity_version,
+         d.created_at, d.deleted_at,
+         a.host_id, a.size, a.slot, a.epoch, a.socket, a.port
+    from database d left join assignment a on a.database_id = d.id
+   where d.id = the_id;
+end
+$function$
+;
+
 CREATE OR REPLACE FUNCTION public.database_held(the_id text, asked bigint, holder text, held bigint)
  RETURNS void
  LANGUAGE plpgsql
@@ -430,6 +447,39 @@ begin
     returning x.host_id
   )
   insert into resync select a.host_id from a;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.database_list(from_id text, the_state text, the_labels jsonb, page integer, tenants text[])
+ RETURNS SETOF database_now
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  if tenants is null then
+    return query
+    select f.* from (
+      select d.id from database d
+       where d.id > from_id
+         and (the_state is null or d.state = the_state)
+         and (the_labels is null or d.identity -> 'labels' @> the_labels)
+       order by d.id limit page) d
+     cross join lateral database_find(d.id) f
+     order by d.id;
+  else
+    return query
+    select f.* from (
+      select d.id from unnest(tenants) t(name) cross join lateral (
+        select d.id from database d
+         where d.tenant = t.name and d.id > from_id
+           and (the_state is null or d.state = the_state)
+           and (the_labels is null or d.identity -> 'labels' @> the_labels)
+         order by d.id limit page) d
+       order by d.id limit page) d
+     cross join lateral database_find(d.id) f
+     order by d.id;
+  end if;
 end
 $function$
 ;

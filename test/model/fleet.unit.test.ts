@@ -138,6 +138,15 @@ describe('hosts', () => {
   });
 });
 
+describe('the token of a report', () => {
+  it('is that of the newest one, also where nothing else has changed', () => {
+    expect(fleet.syncTokenOf('host-1')).toBeUndefined();
+    fleet.hear({ ...report(1), sync_token: 'a' }, 0);
+    fleet.hear({ ...report(1), sync_token: 'b' }, 1);
+    expect(fleet.syncTokenOf('host-1')).toBe('b');
+  });
+});
+
 describe('slots', () => {
   const warm: SlotReport = { size: 'small', slot: 2, state: 'warm', directory: 'w', epoch: 1 };
 

@@ -1,0 +1,43 @@
+/** What the verbs do while the index is away: the hosts are asked in turn, and the volume decides. */
+import { AppError, codeOf } from '../model/errors.ts';
+import type { Parts } from './context.ts';
+
+/** Hosts that are asked, besides whoever they name as the holder. */
+const HOSTS = 4;
+
+/** What `work` comes to; if the index is away, what `instead` does. */
+export function orAway<T, A>(work: Promise<T>, instead: () => A | Promise<A>): Promise<T | A> {
+  return work.catch((error: unknown) => {
+    if (codeOf(error) !== 'unavailable') throw error;
+    return instead();
+  });
+}
+
+/**
+ * Asks live hosts, in random order, until one has done it.
+ * @param isFinal of an error: no other host would do better.
+ * @throws the last error.
+ */
+export async function anyHost<T>(
+  { fleet, now }: Parts,
+  ask: (host: string) => Promise<T>,
+  isFinal: (code: string) => boolean,
+): Promise<T> {
+  const hosts = fleet.liveHosts(now()).slice(0, HOSTS);
+  const asked = new Set<string>();
+  let last: unknown = new AppError('unavailable', { detail: 'no host answers' });
+  for (let host = hosts.shift(); host !== undefined; host = hosts.shift()) {
+    if (asked.has(host)) continue;
+    asked.add(host);
+    try {
+      return await ask(host);
+    } catch (error) {
+      if (isFinal(codeOf(error))) throw error;
+      last = error;
+      // Whoever holds it starts it, or says where it runs.
+      if (codeOf(error) === 'held_elsewhere' && error instanceof AppError)
+        hosts.unshift(String(error.data?.['host']));
+    }
+  }
+  throw last;
+}

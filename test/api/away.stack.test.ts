@@ -1,0 +1,112 @@
+/** With hot Postgres frozen: what runs is reached, what sleeps is woken, what is asked to sleep sleeps. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { setTimeout as pause } from 'node:timers/promises';
+import { connect } from '../../db/client.ts';
+import { childrenOf } from '../../dev/process-table.ts';
+import type { Stack } from '../../dev/stack.ts';
+import { startTemporaryStack } from '../../dev/temporary.ts';
+import { createJsonClient } from '../../lib/http-client.ts';
+import type { JsonClient } from '../../lib/json-client.ts';
+import type {
+  CreateAnswer,
+  DatabaseDetail,
+  RouteAnswer,
+  StartAnswer,
+  SuspendAnswer,
+} from '../../model/wire.ts';
+
+let stack: Stack;
+let operator: JsonClient;
+
+beforeAll(async () => {
+  stack = await startTemporaryStack({
+    say: () => undefined,
+    hosts: 2,
+    warm: 2,
+    settings: { PILOTLIGHT_SLOTS: 'small=8' },
+  });
+  operator = createJsonClient(stack.endpoints.api.tokens['operator'] ?? '');
+}, 60_000);
+afterAll(async () => {
+  operator.close();
+  await stack.stop();
+});
+
+const call = <T>(path: string, body?: object): Promise<T> =>
+  operator.call<T>(`${stack.endpoints.api.url}/v1/databases${path}`, {
+    ...(body === undefined ? {} : { body }),
+    timeoutMs: 10_000,
+  });
+
+const start = (id: string, body = {}) => call<StartAnswer>(`/${id}/start`, body);
+const suspend = (id: string, epoch: number) =>
+  call<SuspendAnswer>(`/${id}/suspend`, { epoch }).then(({ outcome }) => outcome);
+const create = () => call<CreateAnswer>('', { tenant: 'acme', idle_ms: 3_600_000 });
+
+async function query(made: CreateAnswer, sql: string): Promise<readonly unknown[][]> {
+  const client = await connect(made.connection_string);
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+async function whileFrozen(work: () => Promise<void>): Promise<void> {
+  const hot = stack.endpoints.processes['hot'] ?? 0;
+  const frozen = [hot, ...childrenOf(hot).map(({ pid }) => pid)];
+  for (const pid of frozen) process.kill(pid, 'SIGSTOP');
+  try {
+    await work();
+  } finally {
+    for (const pid of frozen) process.kill(pid, 'SIGCONT');
+  }
+}
+
+/** Until the index says of a database what its host does. */
+async function settled(id: string, wanted: object): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const found = await call<DatabaseDetail>(`/${id}?awake=false`).catch(() => undefined);
+    const is = Object.entries(wanted).every(([name, value]) => Object(found)[name] === value);
+    if (is) return;
+    if (Date.now() > deadline) expect(found).toMatchObject(wanted);
+    await pause(50);
+  }
+}
+
+test('databases run, wake and fall asleep, and the index has it all when it is back', async () => {
+  const [runs, sleeps, storm] = [await create(), await create(), await create()];
+  for (const made of [runs, sleeps, storm]) await query(made, 'create table t as select 1 as n');
+  for (const { id } of [sleeps, storm]) expect(await suspend(id, 1)).toBe('suspended');
+
+  await whileFrozen(async () => {
+    expect(await query(runs, 'select n from t')).toEqual([[1]]);
+    const route = await call<RouteAnswer>(`/${sleeps.id}/route`);
+    expect(route).toMatchObject({ state: 'suspended', stale: true });
+    expect(await query(sleeps, 'select n from t')).toEqual([[1]]);
+    expect(await start(sleeps.id)).toMatchObject({ state: 'running', epoch: 2 });
+    // An epoch that is over suspends nothing.
+    expect(await suspend(sleeps.id, 2)).toBe('suspended');
+    expect(await query(sleeps, 'select n from t')).toEqual([[1]]);
+    // That address does not answer, they say; it does, so that it is not started anew.
+    expect(await start(sleeps.id, { stale_epoch: 3 })).toMatchObject({ epoch: 3 });
+    const all = await Promise.all(
+      Array.from({ length: 20 }, () => query(storm, 'select n from t')),
+    );
+    expect(all.flat()).toHaveLength(20);
+    expect(await start(storm.id)).toMatchObject({ epoch: 2, cold_start: 'running' });
+    expect(await suspend(runs.id, 1)).toBe('suspended');
+    await expect(call(`/${'db-'.padEnd(23, 'a')}/start`, {})).rejects.toMatchObject({
+      code: 'database_not_found',
+    });
+  });
+
+  await settled(runs.id, { state: 'suspended', epoch: 1 });
+  await settled(sleeps.id, { state: 'running', epoch: 3 });
+  await settled(storm.id, { state: 'running', epoch: 2 });
+  expect(await suspend(sleeps.id, 3)).toBe('suspended');
+  expect(await query(sleeps, 'select n from t')).toEqual([[1]]);
+  await settled(sleeps.id, { state: 'running', epoch: 4 });
+  expect(await query(runs, 'select n from t')).toEqual([[1]]);
+}, 120_000);
