@@ -266,4 +266,24 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [['if ((memory.over.get(running.database)?.epoch ?? 0) >= running.epoch) return;', '']],
     shownBy: ['test/model/fleet.unit.test.ts', 'is not undone by a report'],
   },
+  {
+    name: 'a start without an epoch may come late',
+    file: 'host/attach.ts',
+    edits: [['checkSyncToken(request.sync_token, context.slots.version().boot);', '']],
+    shownBy: ['test/host/contract.stack.test.ts', ''],
+  },
+  {
+    name: 'a start without an epoch starts what runs',
+    file: 'host/attach.ts',
+    edits: [['if (isWell && asked === undefined)', 'if (isWell && asked === 0)']],
+    shownBy: ['test/host/contract.stack.test.ts', ''],
+  },
+  {
+    name: 'nothing starts while the index is away',
+    file: 'api/attempt.ts',
+    edits: [
+      ['() => attemptAnywhere(deps, call)', '() => Promise.reject(new AppError("unavailable"))'],
+    ],
+    shownBy: ['test/api/away.stack.test.ts', ''],
+  },
 ];

@@ -173,6 +173,34 @@ describe('the simulated agent answers as the real one', () => {
     expect(await askSim(call)).toEqual(await askReal(call));
   });
 
+  it('an attach that names no epoch: too late, of nothing, the next one, and what runs', async () => {
+    const both = [await real.get<HostReport>('/v1/state'), sim.report()];
+    const [token = '', simToken = ''] = both.map((report) => report?.sync_token);
+    const late = (of: string): string => of.replace(/\..*/, '.-20000');
+    for (const [database, tokens] of [
+      [id, [late(simToken), late(token)]],
+      [other, [simToken, token]],
+      [id, [simToken, token]],
+      [id, [simToken, token]],
+    ] as const) {
+      const [ours, theirs] = tokens.map((sync_token) =>
+        post('/v1/attach', { database, sync_token }),
+      );
+      if (ours === undefined || theirs === undefined) throw new Error('BUG: no call');
+      const answer = await askSim({ what: '', ...ours });
+      expect(answer).toEqual(await askReal({ what: '', ...theirs }));
+      expect(answer).toMatchObject(
+        tokens[0] !== simToken
+          ? { code: 'late_request' }
+          : database === other
+            ? { code: 'database_not_found' }
+            : { words: { epoch: 5 } },
+      );
+    }
+    const end: Call = { what: '', ...suspend(5) };
+    expect(await askSim(end)).toEqual(await askReal(end));
+  });
+
   it('a change of the identity document, a stale one, and a tombstone', async () => {
     const read = await real.get<Record<string, unknown>>(`/v1/identity/${id}`);
     const readSim = await client.call<Record<string, unknown>>(`${url}/v1/identity/${id}`, {
@@ -197,7 +225,7 @@ describe('the simulated agent answers as the real one', () => {
       expect(answers[0]).toEqual(answers[1]);
     }
     const purge: Call = { what: '', method: 'DELETE', path: `/v1/directories/${id}` };
-    for (const call of [{ what: '', ...attach(id, 5) }, purge, purge])
+    for (const call of [{ what: '', ...attach(id, 6) }, purge, purge])
       expect(await askSim(call)).toEqual(await askReal(call));
     // The data are gone: nothing takes the tombstone back.
     expect(await askSim(put(3, { ...readSim, deleted_at: null }))).toEqual(
