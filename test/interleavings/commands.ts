@@ -5,7 +5,7 @@ import { AppError } from '../../model/errors.ts';
 import type { HostReport, StartAnswer } from '../../model/wire.ts';
 import { brokenNow, type Minted } from './invariants.ts';
 import * as verbs from './verbs.ts';
-import type { Api, World } from './world.ts';
+import { INDEX_WAYS, type Api, type World } from './world.ts';
 
 /** More would not fit beside each other, and starve for a reason that is none of ours. */
 const DATABASES_MAX = 5;
@@ -235,6 +235,12 @@ function faultCommands() {
       command(`api ${a} dies, and another comes`, ({ world }) => {
         world.apis[a]?.kill();
         world.apis[a] = world.newApi();
+      }),
+    ),
+    fc.tuple(apiNth, fc.constantFrom(...INDEX_WAYS)).map(([a, way]) =>
+      command(`the index is ${way} for api ${a}`, ({ world }) => {
+        const api = world.apis[a];
+        if (api !== undefined) api.index.way = way;
       }),
     ),
     nth.map((n) =>

@@ -32,6 +32,7 @@ async function untilAtRest(story: Story): Promise<string[]> {
   // Twice in a row: a request of somebody who died may have arrived after the first look at its host.
   for (let quiet = 0; ;) {
     for (const host of story.world.hosts) await host.tick();
+    for (const { context } of story.world.apis) await context.adopter.pay();
     await syncAll(story);
     const pending = pendingOf(story).map(({ what }) => `${what} has no end`);
     // A start that all have left goes on by itself.
@@ -114,6 +115,7 @@ export async function comeToRest(story: Story): Promise<string[]> {
     host.faults.clear();
     if (host.report() === undefined) host.boot();
   }
+  for (const { index } of world.apis) index.way = 'there';
   world.gates.openAll();
   for (const step of [
     untilAtRest,

@@ -30,8 +30,12 @@ export const SLOTS = 3;
 const CLOCK = 10;
 const PATIENCE_MS = 1_500;
 
+/** What an api has of the index: all; nothing; or its statements are done and the answers lost. */
+export const INDEX_WAYS = ['there', 'away', 'mute'] as const;
+
 export interface Api {
   readonly context: Context;
+  readonly index: { way: (typeof INDEX_WAYS)[number] };
   /** Dies: what it has under way is never heard of again. */
   readonly kill: () => void;
 }
@@ -125,11 +129,21 @@ function createApi({ hot, network, activity }: ApiParts): Api {
   let dead = false;
   const live = mortal(() => dead);
   const now = (): number => performance.now() * CLOCK;
+  const index: Api['index'] = { way: 'there' };
+  const reach = <T>(work: () => Promise<T>): Promise<T> =>
+    live(() =>
+      activity.during(async () => {
+        if (index.way === 'away') throw new AppError('unavailable');
+        const done = await work();
+        // As it was when the statement came to its end.
+        if (index.way !== 'there') throw new AppError('unavailable');
+        return done;
+      }),
+    );
   const mine: Hot = {
-    quick: (statement, values) => live(() => activity.during(() => hot.quick(statement, values))),
-    gather: (gathered, values) => live(() => activity.during(() => hot.gather(gathered, values))),
-    durable: (statement, values) =>
-      live(() => activity.during(() => hot.durable(statement, values))),
+    quick: (statement, values) => reach(() => hot.quick(statement, values)),
+    gather: (gathered, values) => reach(() => hot.gather(gathered, values)),
+    durable: (statement, values) => reach(() => hot.durable(statement, values)),
     close: () => Promise.resolve(),
   };
   const client: JsonClient = {
@@ -151,7 +165,7 @@ function createApi({ hot, network, activity }: ApiParts): Api {
     fleetSecret: 'only-for-tests',
     proxyAddress: '127.0.0.1:1',
   };
-  return { context, kill: () => void (dead = true) };
+  return { context, index, kill: () => void (dead = true) };
 }
 
 const EXPIRE = `
