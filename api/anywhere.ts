@@ -23,7 +23,8 @@ export async function anyHost<T>(
   ask: (host: string) => Promise<T>,
   isFinal: (code: string) => boolean,
 ): Promise<T> {
-  const hosts = fleet.liveHosts(now()).slice(0, HOSTS);
+  const live = fleet.liveHosts(now());
+  const hosts = live.slice(0, HOSTS);
   const asked = new Set<string>();
   let last: unknown = new AppError('unavailable', { detail: 'no host answers' });
   for (let host = hosts.shift(); host !== undefined; host = hosts.shift()) {
@@ -34,9 +35,9 @@ export async function anyHost<T>(
     } catch (error) {
       if (isFinal(codeOf(error))) throw error;
       last = error;
-      // Whoever holds it starts it, or says where it runs.
-      if (codeOf(error) === 'held_elsewhere' && error instanceof AppError)
-        hosts.unshift(String(error.data?.['host']));
+      // Whoever holds it starts it, or says where it runs; of one that is silent it comes free.
+      const holder = String(error instanceof AppError ? error.data?.['host'] : '');
+      if (live.includes(holder)) hosts.unshift(holder);
     }
   }
   throw last;

@@ -233,10 +233,10 @@ const PASSING = ['held_elsewhere', 'previous_incarnation_alive', 'slot_taken', '
 
 /** Without the index: the next epoch, in any vacant slot of any host. The next sync tells of it. */
 async function attemptAnywhere(deps: Parts, call: StartCall): Promise<Started | undefined> {
-  const { database, requestId } = call;
   const attach = async (host: string): Promise<Started> => {
-    const request = { ...whyOf(call), database, sync_token: deps.fleet.syncTokenOf(host) ?? '' };
-    return remember(deps, host, await deps.agents.attach(host, request, requestId));
+    const sync_token = deps.fleet.syncTokenOf(host) ?? '';
+    const request = { ...whyOf(call), database: call.database, sync_token };
+    return remember(deps, host, await deps.agents.attach(host, request, call.requestId));
   };
   return anyHost(deps, attach, (code) => FINAL.includes(code)).catch((error: unknown) => {
     if (PASSING.includes(codeOf(error))) return undefined;

@@ -19,10 +19,8 @@ export async function suspendDatabase(
   const { epoch, if_idle = false } = request;
   const known = fleet.running(database);
   // The agent has the last word; while the index is away, also the first.
-  const begin = () =>
-    orAway(databaseSuspend(hot, database, epoch, SUSPENDING_MS_MAX), () =>
-      known?.epoch === epoch ? known.host : undefined,
-    );
+  const runs = known?.epoch === epoch ? known.host : undefined;
+  const begin = () => orAway(databaseSuspend(hot, database, epoch, SUSPENDING_MS_MAX), () => runs);
   const tell = (work: Promise<void>) => orAway(work, () => undefined);
   await fleet.told(database);
   let host = await begin();
