@@ -125,7 +125,7 @@ async function attachRaising(
 }
 
 /** The index hears of it after the caller: a sync would tell it anyway. */
-function remember(deps: Parts, host: string, at: Incarnation): Started {
+export function remember(deps: Parts, host: string, at: Incarnation): Started {
   const { database } = at;
   deps.fleet.started(host, at);
   const missed = (error: unknown): void =>

@@ -11,9 +11,9 @@ import { STARTING_MS_MAX, TENANT_LIMITS } from '../model/limits.ts';
 import type { CreateAnswer, CreateRequest, Incarnation } from '../model/wire.ts';
 import { databaseCreate, databaseCreateUndo } from '../db/hot/database-create.ts';
 import type { CreateClaim } from '../db/hot/rows.ts';
-import { databaseRunning } from '../db/hot/database-running.ts';
 import { isDuplicateOf } from '../db/hot/pool.ts';
 import { anyHost, orAway } from './anywhere.ts';
+import { remember } from './attempt.ts';
 import type { Context, CreateCall, Made } from './context.ts';
 import { repeatCreate } from './repeat.ts';
 
@@ -65,8 +65,7 @@ async function makeOne(
   try {
     const request = { database, size, slot, source, identity };
     const at = await createSurely(deps, host, request, requestId);
-    deps.fleet.started(host, at);
-    await databaseRunning(deps.hot, host, at);
+    remember(deps, host, at);
     return { at, source };
   } catch (error) {
     await databaseCreateUndo(deps.hot, database);

@@ -44,6 +44,7 @@ export function oneDatabase(): () => One {
     await fleet.sync();
     const context = { ...fleet.parts, fleetSecret: 's', proxyAddress: 'p' } as unknown as Context;
     const { id } = await createDatabase(context, { spec: SPEC, key: undefined, requestId: '' });
+    await fleet.parts.fleet.told(id);
     const state = async () => (await databaseFind(hot, id))?.state;
     one = { hot, fleet, host, id, state };
   });
