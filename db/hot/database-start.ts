@@ -13,8 +13,8 @@
  *                                             was vacated out of order
  *   a random place in a mixed order     0.39  this one: nothing to remember, any number of apis
  *
- * Start, running, suspend and suspended in a cycle, synchronous_commit=off: 950 to 1,150 cycles a second
- * one statement at a time (pgbench, 8 clients), 2,000 to 2,450 gathered (128 databases at once). A
+ * Start, running, suspend and suspended in a cycle, synchronous_commit=off: 1,700 to 2,300 cycles a second
+ * one statement at a time (pgbench, 8 clients), 5,200 to 6,400 gathered (128 databases at once). A
  * fillfactor of 50, 70 or 100 for `database` made no difference to that, but 99.9, 99.7 and 97.6 % of
  * its updates were HOT; neither did autovacuum at a threshold of 1,000 rows, which is what keeps the
  * dead few at a million.
