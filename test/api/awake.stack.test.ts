@@ -1,36 +1,15 @@
 /** Who woke a database, who keeps it awake, and a source that wakes it for nothing. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import { databaseDetail } from '../../contract/answers.ts';
 import { connect, type Client } from '../../db/client.ts';
-import type { Stack } from '../../dev/stack.ts';
-import { startTemporaryStack } from '../../dev/temporary.ts';
-import { createJsonClient } from '../../lib/http-client.ts';
-import type { JsonClient } from '../../lib/json-client.ts';
 import type { CreateAnswer, DatabaseDetail } from '../../model/wire.ts';
+import { operatedStack } from '../support/operated-stack.ts';
 
-let stack: Stack;
-let operator: JsonClient;
-
-beforeAll(async () => {
-  stack = await startTemporaryStack({
-    say: () => undefined,
-    hosts: 1,
-    warm: 0,
-    settings: { PILOTLIGHT_SLOTS: 'small=6' },
-  });
-  operator = createJsonClient(stack.endpoints.api.tokens['operator'] ?? '');
-}, 60_000);
-afterAll(async () => {
-  operator.close();
-  await stack.stop();
-});
+const { call: ask, stack } = operatedStack({ hosts: 1, warm: 0, slots: 'small=6' });
 
 const call = <T>(path: string, body?: object): Promise<T> =>
-  operator.call<T>(`${stack.endpoints.api.url}/v1/databases${path}`, {
-    timeoutMs: 30_000,
-    ...(body === undefined ? {} : { body }),
-  });
+  ask<T>(path, body === undefined ? {} : { body });
 const create = (spec: object = {}) => call<CreateAnswer>('', { tenant: 'acme', ...spec });
 
 async function get(id: string): Promise<DatabaseDetail> {
@@ -76,7 +55,7 @@ test('a start records its cause: in the answer, and in the event with the id of 
   ]);
   expect(wakes[0]).toMatchObject({ cause, last_hour: 1, backed_off_until: null });
   await client.end();
-  const sql = await connect(stack.endpoints.hot_url);
+  const sql = await connect(stack().endpoints.hot_url);
   const look = async () => {
     const text = `select cause, request_id from event
       where kind = 'started' and database_id = $1 and epoch = 2`;

@@ -1,12 +1,7 @@
 /** With hot Postgres frozen: what runs is reached, what sleeps is woken, what is asked to sleep sleeps. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from '../../db/client.ts';
-import { childrenOf } from '../../dev/process-table.ts';
-import type { Stack } from '../../dev/stack.ts';
-import { startTemporaryStack } from '../../dev/temporary.ts';
-import { createJsonClient } from '../../lib/http-client.ts';
-import type { JsonClient } from '../../lib/json-client.ts';
 import type {
   CreateAnswer,
   DatabaseDetail,
@@ -14,29 +9,12 @@ import type {
   StartAnswer,
   SuspendAnswer,
 } from '../../model/wire.ts';
+import { operatedStack } from '../support/operated-stack.ts';
 
-let stack: Stack;
-let operator: JsonClient;
-
-beforeAll(async () => {
-  stack = await startTemporaryStack({
-    say: () => undefined,
-    hosts: 2,
-    warm: 2,
-    settings: { PILOTLIGHT_SLOTS: 'small=8' },
-  });
-  operator = createJsonClient(stack.endpoints.api.tokens['operator'] ?? '');
-}, 60_000);
-afterAll(async () => {
-  operator.close();
-  await stack.stop();
-});
+const { call: ask, whileHotIsFrozen } = operatedStack({ hosts: 2, warm: 2, slots: 'small=8' });
 
 const call = <T>(path: string, body?: object): Promise<T> =>
-  operator.call<T>(`${stack.endpoints.api.url}/v1/databases${path}`, {
-    ...(body === undefined ? {} : { body }),
-    timeoutMs: 10_000,
-  });
+  ask<T>(path, { ...(body === undefined ? {} : { body }), timeoutMs: 10_000 });
 
 const start = (id: string, body = {}) => call<StartAnswer>(`/${id}/start`, body);
 const suspend = (id: string, epoch: number) =>
@@ -49,17 +27,6 @@ async function query(made: CreateAnswer, sql: string): Promise<readonly unknown[
     return (await client.query(sql)).rows;
   } finally {
     await client.end();
-  }
-}
-
-async function whileFrozen(work: () => Promise<void>): Promise<void> {
-  const hot = stack.endpoints.processes['hot'] ?? 0;
-  const frozen = [hot, ...childrenOf(hot).map(({ pid }) => pid)];
-  for (const pid of frozen) process.kill(pid, 'SIGSTOP');
-  try {
-    await work();
-  } finally {
-    for (const pid of frozen) process.kill(pid, 'SIGCONT');
   }
 }
 
@@ -80,7 +47,7 @@ test('databases run, wake and fall asleep, and the index has it all when it is b
   for (const made of [runs, sleeps, storm]) await query(made, 'create table t as select 1 as n');
   for (const { id } of [sleeps, storm]) expect(await suspend(id, 1)).toBe('suspended');
 
-  await whileFrozen(async () => {
+  await whileHotIsFrozen(async () => {
     expect(await query(runs, 'select n from t')).toEqual([[1]]);
     const route = await call<RouteAnswer>(`/${sleeps.id}/route`);
     expect(route).toMatchObject({ state: 'suspended', stale: true });

@@ -1,36 +1,15 @@
 /** Creates by a key: once, however often and whatever is away; and the password that nobody has got. */
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import { createAnswer } from '../../contract/answers.ts';
 import { connect } from '../../db/client.ts';
-import { childrenOf } from '../../dev/process-table.ts';
-import type { Stack } from '../../dev/stack.ts';
-import { startTemporaryStack } from '../../dev/temporary.ts';
-import { createJsonClient } from '../../lib/http-client.ts';
-import type { JsonClient } from '../../lib/json-client.ts';
 import type { CreateAnswer, DatabaseDetail } from '../../model/wire.ts';
+import { operatedStack } from '../support/operated-stack.ts';
 
-let stack: Stack;
-let operator: JsonClient;
-
-beforeAll(async () => {
-  stack = await startTemporaryStack({
-    say: () => undefined,
-    hosts: 2,
-    warm: 2,
-    settings: { PILOTLIGHT_SLOTS: 'small=8' },
-  });
-  operator = createJsonClient(stack.endpoints.api.tokens['operator'] ?? '');
-}, 60_000);
-afterAll(async () => {
-  operator.close();
-  await stack.stop();
-});
-
-const at = (path: string): string => `${stack.endpoints.api.url}/v1/databases${path}`;
+const { stack, call, whileHotIsFrozen } = operatedStack({ hosts: 2, warm: 2, slots: 'small=8' });
 
 async function create(key: string, spec: object = {}): Promise<CreateAnswer> {
-  const answer = await operator.call<CreateAnswer>(at(''), {
+  const answer = await call<CreateAnswer>('', {
     body: { tenant: 'acme', ...spec },
     headers: { 'idempotency-key': key },
     timeoutMs: 40_000,
@@ -39,11 +18,11 @@ async function create(key: string, spec: object = {}): Promise<CreateAnswer> {
   return answer;
 }
 
-const get = (id: string) => operator.call<DatabaseDetail>(at(`/${id}`), { timeoutMs: 10_000 });
+const get = (id: string) => call<DatabaseDetail>(`/${id}`, { timeoutMs: 10_000 });
 
 async function suspend(id: string): Promise<void> {
   const { epoch } = await get(id);
-  await operator.call(at(`/${id}/suspend`), { body: { epoch }, timeoutMs: 30_000 });
+  await call(`/${id}/suspend`, { body: { epoch } });
 }
 
 async function login({ connection_string }: CreateAnswer): Promise<void> {
@@ -114,21 +93,17 @@ test('looks at who is there are no login, however many look at once', async () =
 });
 
 test('with the index away it is made by any agent, once, and used; the row appears when the index is back', async () => {
-  const hot = stack.endpoints.processes['hot'] ?? 0;
-  const frozen = [hot, ...childrenOf(hot).map(({ pid }) => pid)];
-  for (const pid of frozen) process.kill(pid, 'SIGSTOP');
-  let first: CreateAnswer;
-  let second: CreateAnswer;
-  try {
-    first = await create('e');
-    second = await create('e');
-    await expect(login(first)).rejects.toMatchObject({ code: '28P01' });
-    await login(second);
+  const made: CreateAnswer[] = [];
+  await whileHotIsFrozen(async () => {
+    const [one, two] = [await create('e'), await create('e')];
+    made.push(one, two);
+    await expect(login(one)).rejects.toMatchObject({ code: '28P01' });
+    await login(two);
     await login(await create('f'));
     await expect(create('e')).rejects.toMatchObject({ code: 'already_created' });
-  } finally {
-    for (const pid of frozen) process.kill(pid, 'SIGCONT');
-  }
+  });
+  const [first, second] = made;
+  if (first === undefined || second === undefined) throw new Error('BUG: nothing was made');
   expect(first).toMatchObject({ epoch: 1, cold_start: 'warm' });
   expect(second).toMatchObject({ id: first.id, cold_start: 'repeat' });
   const seen = await until(
@@ -138,7 +113,7 @@ test('with the index away it is made by any agent, once, and used; the row appea
   expect(seen).toMatchObject({ tenant: 'acme', epoch: 1 });
   await login(second);
   await expect(create('e')).rejects.toMatchObject({ code: 'already_created' });
-  const sql = await connect(stack.endpoints.hot_url);
+  const sql = await connect(stack().endpoints.hot_url);
   const { rows } = await sql.query(
     `select count(*) from event where kind = 'database_created' and database_id = $1`,
     [first.id],
