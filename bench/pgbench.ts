@@ -106,7 +106,10 @@ export interface PgbenchOptions {
 const optionsOf = (settings: ReadonlyMap<string, string>): string =>
   [...settings].map(([name, value]) => `-c ${name}=${value.replace(/[\\ ]/g, '\\$&')}`).join(' ');
 
-/** @returns cycles, in all and per second. @throws ConfigError with what pgbench said if a statement failed. */
+/**
+ * @returns cycles, in all and per second.
+ * @throws ConfigError with what pgbench said if a statement failed.
+ */
 export async function runPgbench(
   options: PgbenchOptions,
 ): Promise<{ rate: number; cycles: number }> {

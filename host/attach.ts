@@ -31,7 +31,8 @@ async function readLiving(context: AgentContext, database: string): Promise<Iden
 
 /**
  * Judges what this host already runs of the database.
- * @returns the answer if it is that very epoch, or any that is well; undefined if nothing is left in the way.
+ * @returns the answer if it is that very epoch, or any that is well where none is named; undefined if
+ * nothing is left in the way.
  * @throws AppError `stale_epoch` if this or a later epoch has been used, and also if an earlier one
  * is alive and well: then `minted` is that epoch, smaller than what was asked for.
  */

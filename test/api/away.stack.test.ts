@@ -53,7 +53,6 @@ test('databases run, wake and fall asleep, and the index has it all when it is b
     expect(route).toMatchObject({ state: 'suspended', stale: true });
     expect(await query(sleeps, 'select n from t')).toEqual([[1]]);
     expect(await start(sleeps.id)).toMatchObject({ state: 'running', epoch: 2 });
-    // An epoch that is over suspends nothing.
     expect(await suspend(sleeps.id, 2)).toBe('suspended');
     expect(await query(sleeps, 'select n from t')).toEqual([[1]]);
     // That address does not answer, they say; it does, so that it is not started anew.
