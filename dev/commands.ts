@@ -18,6 +18,8 @@ import type { Startable } from './supervisor.ts';
 export interface Plan {
   readonly home: Home;
   readonly ports: Ports;
+  /** The same, but for what is reached through a relay. */
+  readonly told: Ports;
   readonly secrets: Secrets;
   /** Of passwords that workers seal and the console opens. */
   readonly sealing: { readonly keyFile: string; readonly publicKey: string };
@@ -39,14 +41,19 @@ export type Environment = Readonly<Record<string, string>>;
 
 export const hostName = (index: number): string => `host-${index + 1}`;
 export const apiName = (index: number): string => (index === 0 ? 'api' : `api-${index + 1}`);
+export const proxyName = (index: number): string => (index === 0 ? 'proxy' : `proxy-${index + 1}`);
 export const apiUrl = (plan: Plan, index = 0): string =>
   `http://${plan.bind}:${plan.ports.apis[index]}`;
 /** Of all instances, as agents and proxies are told. */
 const apiUrls = (plan: Plan): string =>
-  plan.ports.apis.map((_, index) => apiUrl(plan, index)).join(',');
+  plan.told.apis.map((port) => `http://${plan.bind}:${port}`).join(',');
 export const hostUrl = (plan: Plan, index: number): string =>
   `http://${plan.bind}:${plan.ports.hosts[index]}`;
-export const healthUrl = (plan: Plan): string => `http://${plan.bind}:${plan.ports.proxyHealth}`;
+export const healthUrl = (plan: Plan, index = 0): string =>
+  `http://${plan.bind}:${plan.ports.proxies[index]?.health}`;
+/** What clients connect to, host:port. */
+export const proxyAddress = (plan: Plan, index = 0): string =>
+  `${plan.bind}:${plan.ports.proxies[index]?.sql}`;
 
 /** The control servers' address for the superuser, or for a service's own role. */
 export function controlUrl(
@@ -63,7 +70,8 @@ export function controlUrl(
   };
   const password =
     role === undefined ? plan.secrets[`${server}_superuser_password`] : passwords[role];
-  return `postgresql://${user}:${password}@127.0.0.1:${plan.ports[server]}/postgres`;
+  const { [server]: port } = role === 'api' ? plan.told : plan.ports;
+  return `postgresql://${user}:${password}@127.0.0.1:${port}/postgres`;
 }
 
 /** What every process of the stack is told. */
@@ -118,7 +126,7 @@ export function apiCommand(plan: Plan, index: number): Startable {
     PILOTLIGHT_TOKENS_FILE: plan.home.file(CALLERS_FILE),
     PILOTLIGHT_AGENT_TOKEN: plan.secrets.agent_token_api,
     PILOTLIGHT_FLEET_SECRET: plan.secrets.fleet,
-    PILOTLIGHT_PROXY_ADDRESS: `${plan.bind}:${plan.ports.proxy}`,
+    PILOTLIGHT_PROXY_ADDRESS: proxyAddress(plan),
   });
 }
 
@@ -129,7 +137,7 @@ export function hostCommand(plan: Plan, index: number): Startable {
     ...common(plan),
     PILOTLIGHT_PORT: String(plan.ports.hosts[index]),
     PILOTLIGHT_HOST_ID: name,
-    PILOTLIGHT_HOST_URL: hostUrl(plan, index),
+    PILOTLIGHT_HOST_URL: `http://${plan.bind}:${plan.told.hosts[index]}`,
     PILOTLIGHT_VOLUME: volumeOf(plan.home),
     PILOTLIGHT_RUN: runFolderOf(plan.home, index + 1),
     PILOTLIGHT_PG: plan.pg,
@@ -140,11 +148,11 @@ export function hostCommand(plan: Plan, index: number): Startable {
   });
 }
 
-export function proxyCommand(plan: Plan): Startable {
-  return startable(plan, 'proxy', nodeCommand('proxy/main.js'), {
+export function proxyCommand(plan: Plan, index: number): Startable {
+  return startable(plan, proxyName(index), nodeCommand('proxy/main.js'), {
     ...common(plan),
-    PILOTLIGHT_PORT: String(plan.ports.proxy),
-    PILOTLIGHT_METRICS_PORT: String(plan.ports.proxyHealth),
+    PILOTLIGHT_PORT: String(plan.ports.proxies[index]?.sql),
+    PILOTLIGHT_METRICS_PORT: String(plan.ports.proxies[index]?.health),
     PILOTLIGHT_API_URLS: apiUrls(plan),
     PILOTLIGHT_API_TOKEN: plan.secrets.api_token_proxy,
     PILOTLIGHT_FLEET_SECRET: plan.secrets.fleet,

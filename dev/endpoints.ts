@@ -13,7 +13,13 @@ export interface Endpoints {
   readonly home: string;
   readonly runner: ProcessId;
   readonly ready_at: string;
-  readonly proxy: { readonly host: string; readonly port: number; readonly health_url: string };
+  readonly proxy: {
+    readonly host: string;
+    readonly port: number;
+    /** Of all proxies, the first's among them. */
+    readonly ports: readonly number[];
+    readonly health_url: string;
+  };
   readonly api: {
     readonly url: string;
     /** Of all instances, this first one included. */

@@ -5,7 +5,7 @@ import { readManagementConfig } from '../lib/config-management.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import { CALLERS_FILE, type Plan } from './commands.ts';
 import type { Home } from './home.ts';
-import { APIS_MAX, HOSTS_MAX, portsFrom } from './ports.ts';
+import { APIS_MAX, HOSTS_MAX, portsFrom, PROXIES_MAX, type Ports } from './ports.ts';
 import { provideSealingKey } from './sealing-key.ts';
 import { loadSecrets, writeCallers } from './secrets.ts';
 
@@ -20,6 +20,10 @@ export interface StackOptions {
   readonly hosts?: number;
   /** Instances of the api; default 1. */
   readonly apis?: number;
+  /** Default 1. */
+  readonly proxies?: number;
+  /** Ports by which others reach a process instead of its own: the relays of a bench. */
+  readonly relays?: Partial<Pick<Ports, 'hot' | 'apis' | 'hosts'>>;
   /** Provide the demo database; default false. */
   readonly demo?: boolean;
   /** Warm slots per host that the built-in refill keeps; 0 = no refill. Default 2. */
@@ -82,6 +86,9 @@ export async function checkMachine(options: StackOptions): Promise<void> {
   const apis = options.apis ?? 1;
   if (apis < 1 || apis > APIS_MAX)
     throw new ConfigError(`a stack has 1 to ${APIS_MAX} apis, not ${apis}`);
+  const proxies = options.proxies ?? 1;
+  if (proxies < 1 || proxies > PROXIES_MAX)
+    throw new ConfigError(`a stack has 1 to ${PROXIES_MAX} proxies, not ${proxies}`);
   if (options.namespaces !== true) return;
   if (!isRoot()) throw new ConfigError('PILOTLIGHT_NAMESPACES=on needs root');
   if (!(await canUnshare()))
@@ -98,9 +105,12 @@ export async function makePlan(home: Home, options: StackOptions): Promise<Plan>
   ]);
   await writeCallers(home.file(CALLERS_FILE), secrets);
   const { settings, serviceUser } = sharedSettings();
+  const { hosts = 2, apis, proxies } = options;
+  const ports = portsFrom(options.portBase, { hosts, apis, proxies });
   return {
     home,
-    ports: portsFrom(options.portBase, options.hosts ?? 2, options.apis),
+    ports,
+    told: { ...ports, ...options.relays },
     secrets,
     sealing: { keyFile, publicKey },
     bind: BIND,

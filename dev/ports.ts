@@ -4,8 +4,6 @@ import { ConfigError } from '../lib/config-error.ts';
 import { errnoOf } from '../lib/errno.ts';
 
 const OFFSETS = {
-  proxy: 0,
-  proxyHealth: 3,
   hot: 21,
   cold: 22,
   temporal: 31,
@@ -14,7 +12,13 @@ const OFFSETS = {
   workerMetrics: 34,
   console: 41,
 } as const;
-/** Offsets 1 and 2; 3 is the proxy's. */
+/** What clients connect to, and the proxy's own HTTP. */
+const PROXY_OFFSETS = [
+  { sql: 0, health: 3 },
+  { sql: 4, health: 5 },
+] as const;
+export const PROXIES_MAX = PROXY_OFFSETS.length;
+/** Offsets 1 and 2; 3 is a proxy's. */
 const FIRST_API_OFFSET = 1;
 export const APIS_MAX = 2;
 const FIRST_HOST_OFFSET = 11;
@@ -24,10 +28,10 @@ export const HOSTS_MAX = 9;
 export const PORTS_SPAN = 50;
 
 export interface Ports {
-  readonly proxy: number;
+  /** Of proxy, proxy-2. */
+  readonly proxies: readonly { readonly sql: number; readonly health: number }[];
   /** Of api, api-2. */
   readonly apis: readonly number[];
-  readonly proxyHealth: number;
   readonly hot: number;
   readonly cold: number;
   /** Temporal's gRPC and its UI. */
@@ -41,13 +45,23 @@ export interface Ports {
   readonly hosts: readonly number[];
 }
 
-export function portsFrom(base: number, hosts: number, apis = 1): Ports {
+export interface Counts {
+  readonly hosts: number;
+  /** Default 1. */
+  readonly apis?: number | undefined;
+  /** Default 1. */
+  readonly proxies?: number | undefined;
+}
+
+export function portsFrom(base: number, { hosts, apis = 1, proxies = 1 }: Counts): Ports {
   const from = (first: number, count: number): number[] =>
     Array.from({ length: count }, (_, i) => base + first + i);
   return {
-    proxy: base + OFFSETS.proxy,
+    proxies: PROXY_OFFSETS.slice(0, proxies).map(({ sql, health }) => ({
+      sql: base + sql,
+      health: base + health,
+    })),
     apis: from(FIRST_API_OFFSET, apis),
-    proxyHealth: base + OFFSETS.proxyHealth,
     hot: base + OFFSETS.hot,
     cold: base + OFFSETS.cold,
     temporal: base + OFFSETS.temporal,
@@ -69,9 +83,8 @@ export const managementPorts = (ports: Ports): readonly number[] => [
 ];
 
 export const hotPorts = (ports: Ports): readonly number[] => [
-  ports.proxy,
+  ...ports.proxies.flatMap(({ sql, health }) => [sql, health]),
   ...ports.apis,
-  ports.proxyHealth,
   ...ports.hosts,
   ports.hot,
   ports.cold,
@@ -119,7 +132,7 @@ export async function findPortBase(hosts: number, bind: string): Promise<number>
   const steps = (TEMPORARY_MAX - TEMPORARY_MIN) / PORTS_SPAN;
   for (let tries = 0; tries < 20; tries++) {
     const base = TEMPORARY_MIN + Math.floor(Math.random() * steps) * PORTS_SPAN;
-    const ports = portsFrom(base, hosts, APIS_MAX);
+    const ports = portsFrom(base, { hosts, apis: APIS_MAX, proxies: PROXIES_MAX });
     const answers = await Promise.all(allPorts(ports).map((port) => probe(port, bind)));
     if (answers.every((errno) => errno === undefined)) return base;
   }

@@ -2,7 +2,7 @@
 import { isMissing } from '../lib/errno.ts';
 import { createJsonClient } from '../lib/http-client.ts';
 import type { JsonClient } from '../lib/json-client.ts';
-import { apiName, type Plan } from './commands.ts';
+import { apiName, proxyName, type Plan } from './commands.ts';
 import { removeEndpoints } from './endpoints.ts';
 import { clearVanished, removeHome } from './home.ts';
 import { shutDownHost, stopHost } from './hosts.ts';
@@ -64,7 +64,11 @@ export async function stopAll(running: Running): Promise<void> {
   supervisor.seal();
   const management = running.management?.stop();
   await removeEndpoints(plan.home.home);
-  await supervisor.stop('proxy', 'SIGTERM', PROXY_STOP_MS);
+  await Promise.all(
+    plan.ports.proxies.map((_, index) =>
+      supervisor.stop(proxyName(index), 'SIGTERM', PROXY_STOP_MS),
+    ),
+  );
   const deps = { plan, supervisor, client: running.agents };
   // While the api lives, so that the index knows what is asleep.
   await Promise.all(plan.ports.hosts.map((_, index) => shutDownHost(deps, index)));

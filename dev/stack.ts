@@ -13,7 +13,9 @@ import {
   hostName,
   hostUrl,
   keeperCommand,
+  proxyAddress,
   proxyCommand,
+  proxyName,
   type Plan,
 } from './commands.ts';
 import { startControl } from './control.ts';
@@ -40,6 +42,9 @@ export interface Stack {
   readonly processes: () => Readonly<Record<string, number>>;
   /** @returns false if that process does not run now. */
   readonly kill: (name: string, signal: NodeJS.Signals) => boolean;
+  /** Kills a process (of a host in namespaces: the whole host) and keeps it away until `release`. */
+  readonly hold: (name: string) => Promise<boolean>;
+  readonly release: (name: string) => Promise<void>;
   /** Stops everything in order within 10 s; a temporary home is removed. */
   readonly stop: () => Promise<void>;
 }
@@ -79,7 +84,9 @@ async function startProcesses(running: Running, adopted: Adopted): Promise<void>
     supervisor.start(keeperCommand(plan, until)),
     hotAndApi(),
     step('cold Postgres', () => startControl(plan, supervisor, 'cold')),
-    step('proxy', () => startServer(proxyCommand(plan), healthUrl(plan))),
+    ...plan.ports.proxies.map((_, index) =>
+      step(proxyName(index), () => startServer(proxyCommand(plan, index), healthUrl(plan, index))),
+    ),
     ...plan.ports.hosts.map((_, index) => {
       const name = hostName(index);
       const deps = { plan, supervisor, client: running.agents };
@@ -105,7 +112,12 @@ function endpointsOf(running: Running, demo: DemoDatabase | undefined): Endpoint
     home: plan.home.home,
     runner,
     ready_at: new Date().toISOString(),
-    proxy: { host: plan.bind, port: ports.proxy, health_url: healthUrl(plan) },
+    proxy: {
+      host: plan.bind,
+      port: ports.proxies[0]?.sql ?? 0,
+      ports: ports.proxies.map(({ sql }) => sql),
+      health_url: healthUrl(plan),
+    },
     api: { url: apiUrl(plan), urls: ports.apis.map((_, index) => apiUrl(plan, index)), tokens },
     hosts: ports.hosts.map((_, index) => ({
       id: hostName(index),
@@ -193,6 +205,8 @@ async function startIn(home: Home, options: StackOptions): Promise<Stack> {
         const id = findProcess(running, name);
         return id !== undefined && signal(id, with_);
       },
+      hold: running.supervisor.hold,
+      release: running.supervisor.release,
       stop,
     };
   } catch (error) {
@@ -207,7 +221,7 @@ function demoOf(running: Running): Promise<DemoDatabase> {
     client: running.api,
     apiUrl: apiUrl(plan),
     file: plan.home.file('demo.json'),
-    proxyAddress: `${plan.bind}:${plan.ports.proxy}`,
+    proxyAddress: proxyAddress(plan),
   });
 }
 

@@ -26,6 +26,12 @@ export interface Supervisor {
   readonly start: (what: Startable) => Promise<void>;
   /** Takes over a process that an earlier runner started in the same way. */
   readonly adopt: (what: Startable, running: ProcessId) => void;
+  /**
+   * Ends it at once and does not start it again until `release`.
+   * @returns once it has ended; false if there is no such process.
+   */
+  readonly hold: (name: string) => Promise<boolean>;
+  readonly release: (name: string) => Promise<void>;
   /** Ends it for good: with a signal, and after the grace time with SIGKILL. */
   readonly stop: (name: string, first: NodeJS.Signals, graceMs: number) => Promise<void>;
   readonly find: (name: string) => ProcessId | undefined;
@@ -41,6 +47,7 @@ interface Entry {
   backoffMs: number;
   timer: NodeJS.Timeout | undefined;
   stopped: boolean;
+  held: boolean;
 }
 
 export interface SupervisorOptions {
@@ -102,7 +109,7 @@ async function spawn(shared: Shared, entry: Entry): Promise<void> {
   if (id !== undefined && isOver(shared, entry)) signal(id, 'SIGKILL');
 }
 
-const isOver = ({ sealed }: Shared, { stopped }: Entry): boolean => sealed || stopped;
+const isOver = ({ sealed }: Shared, { stopped, held }: Entry): boolean => sealed || stopped;
 
 function enter({ entries }: Shared, what: Startable): Entry {
   const entry: Entry = {
@@ -112,6 +119,7 @@ function enter({ entries }: Shared, what: Startable): Entry {
     backoffMs: BACKOFF_MS_MIN,
     timer: undefined,
     stopped: false,
+    held: false,
   };
   entries.set(what.name, entry);
   return entry;
@@ -134,6 +142,20 @@ async function stop(entry: Entry, first: NodeJS.Signals, graceMs: number): Promi
   if (entry.id !== undefined) await endAll([entry.id], first, graceMs);
 }
 
+async function hold(entry: Entry | undefined): Promise<boolean> {
+  if (entry?.id === undefined) return false;
+  entry.held = true;
+  await endAll([entry.id], 'SIGKILL', 0);
+  return true;
+}
+
+async function release(shared: Shared, entry: Entry | undefined): Promise<void> {
+  if (entry?.held !== true) return;
+  entry.held = false;
+  entry.backoffMs = BACKOFF_MS_MIN;
+  await spawn(shared, entry);
+}
+
 export function createSupervisor(options: SupervisorOptions): Supervisor {
   const shared: Shared = { options, entries: new Map(), sealed: false };
   const { entries } = shared;
@@ -144,6 +166,8 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
       const entry = entries.get(name);
       if (entry !== undefined) await stop(entry, first, graceMs);
     },
+    hold: (name) => hold(entries.get(name)),
+    release: (name) => release(shared, entries.get(name)),
     find: (name) => entries.get(name)?.id,
     running: () => running(shared),
     seal() {

@@ -73,7 +73,7 @@ function createProcess(command: readonly string[], env: Environment, logFile: st
 /** @param program a `temporal` program. Nothing is started yet. */
 export async function createColdSide(endpoints: Endpoints, program: string): Promise<ColdSide> {
   const { home, api, cold_url, hot_url, hosts, proxy } = endpoints;
-  const ports = portsFrom(proxy.port, hosts.length);
+  const ports = portsFrom(proxy.port, { hosts: hosts.length });
   const secrets = await loadSecrets(join(home, 'secrets.json'));
   const folder = join(home, 'temporal');
   await mkdir(folder, { recursive: true, mode: 0o700 });

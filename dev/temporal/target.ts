@@ -26,7 +26,7 @@ export async function resolveTarget(): Promise<Target> {
   const endpoints = await readEndpoints(config.PILOTLIGHT_HOME);
   const running = endpoints?.management ?? undefined;
   const given = config.PILOTLIGHT_TEMPORAL_ADDRESS || config.TEMPORAL_ADDRESS;
-  const port = portsFrom(config.PILOTLIGHT_PORT_BASE, 0).temporal;
+  const port = portsFrom(config.PILOTLIGHT_PORT_BASE, { hosts: 0 }).temporal;
   const address = running?.address ?? (given === '' ? `127.0.0.1:${port}` : given);
   if (running?.program) return { program: running.program, address };
   const folder = `${homePaths(config.PILOTLIGHT_HOME).home}/temporal`;

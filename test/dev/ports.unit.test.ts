@@ -1,18 +1,29 @@
 import { expect, test } from '@jest/globals';
-import { APIS_MAX, HOSTS_MAX, PORTS_SPAN, allPorts, portsFrom } from '../../dev/ports.ts';
+import {
+  allPorts,
+  APIS_MAX,
+  HOSTS_MAX,
+  PORTS_SPAN,
+  portsFrom,
+  PROXIES_MAX,
+} from '../../dev/ports.ts';
 
 test('every process has a port of its own, within the span, for as many hosts as there may be', () => {
-  const ports = allPorts(portsFrom(7400, HOSTS_MAX, APIS_MAX));
+  const ports = allPorts(
+    portsFrom(7400, { hosts: HOSTS_MAX, apis: APIS_MAX, proxies: PROXIES_MAX }),
+  );
   expect(new Set(ports).size).toBe(ports.length);
   expect(Math.min(...ports)).toBe(7400);
   expect(Math.max(...ports)).toBeLessThan(7400 + PORTS_SPAN);
 });
 
 test('the ports are where the documentation says', () => {
-  expect(portsFrom(7400, 2, 2)).toEqual({
-    proxy: 7400,
+  expect(portsFrom(7400, { hosts: 2, apis: 2, proxies: 2 })).toEqual({
+    proxies: [
+      { sql: 7400, health: 7403 },
+      { sql: 7404, health: 7405 },
+    ],
     apis: [7401, 7402],
-    proxyHealth: 7403,
     hosts: [7411, 7412],
     hot: 7421,
     cold: 7422,

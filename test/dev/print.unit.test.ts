@@ -6,7 +6,7 @@ const ENDPOINTS: Endpoints = {
   home: '/home/me/.pilotlight',
   runner: { pid: 1, started: '1' },
   ready_at: '2026-11-23T08:00:00.000Z',
-  proxy: { host: '127.0.0.1', port: 7400, health_url: 'http://127.0.0.1:7403' },
+  proxy: { host: '127.0.0.1', port: 7400, ports: [7400], health_url: 'http://127.0.0.1:7403' },
   api: { url: 'http://127.0.0.1:7401', urls: ['http://127.0.0.1:7401'], tokens: {} },
   hosts: [],
   volume: '/home/me/.pilotlight/state/volume',
