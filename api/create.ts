@@ -71,9 +71,8 @@ async function makeOne(
     await databaseCreateUndo(deps.hot, database);
     const code = codeOf(error);
     deps.log.warn({ database, host, slot, source, code }, 'a create came to nothing');
-    // Made while the index was away.
-    if (code === 'identity_conflict') throw new AppError('already_created', { cause: error });
-    if (code === 'internal' || code === 'storage_full') throw error;
+    // `identity_conflict`: made while the index was away.
+    if (['identity_conflict', 'internal', 'storage_full'].includes(code)) throw error;
     return undefined;
   }
 }
@@ -99,10 +98,7 @@ async function makeAnywhere(
     deps.adopter.owe(identity.id);
     return { at, source: 'warm' };
   };
-  return anyHost(deps, makeAt, (code) => code === 'identity_conflict').catch((error: unknown) => {
-    if (codeOf(error) !== 'identity_conflict') throw error;
-    throw new AppError('already_created', { cause: error });
-  });
+  return anyHost(deps, makeAt, (code) => code === 'identity_conflict');
 }
 
 /** @returns the epoch, and how it came about: made, or found made already by this key. */
@@ -117,7 +113,7 @@ async function makeOnce(
     const { at, source } = await orAway(making, () => makeAnywhere(deps, identity, requestId));
     return { epoch: at.epoch, cold_start: source };
   } catch (error) {
-    if (codeOf(error) !== 'already_created') throw error;
+    if (!['already_created', 'identity_conflict'].includes(codeOf(error))) throw error;
     const epoch = await repeatCreate(deps, identity, password, requestId);
     return { epoch, cold_start: 'repeat' };
   }

@@ -1,24 +1,24 @@
 /** A database as operators and customers see it: never its verifiers. */
+import type { Identity } from '../model/identity.ts';
 import type { DatabaseAnswer } from '../model/wire.ts';
 import type { DatabaseRow } from '../db/hot/rows.ts';
 
-export function databaseAnswer(row: DatabaseRow): DatabaseAnswer {
-  const { idle_ms, idle_sessions, ignore, allow, tls, labels } = row.identity;
+type At = Pick<DatabaseRow, 'state' | 'epoch' | 'host' | 'broken_reason'>;
+
+/** @param stale the index was not asked. */
+export function answerOf(
+  { id, tenant, size, created_at, deleted_at, ...identity }: DatabaseRow['identity'] | Identity,
+  { state, epoch, host, broken_reason: broken }: At,
+  stale: boolean,
+): DatabaseAnswer {
+  const { idle_ms, idle_sessions, ignore, allow, tls, labels } = identity;
+  const settings = { idle_ms, idle_sessions, ignore, allow, tls, labels };
   return {
-    id: row.id,
-    tenant: row.tenant,
-    size: row.size,
-    state: row.state,
-    epoch: row.epoch,
-    host: row.host,
-    idle_ms,
-    idle_sessions,
-    ignore,
-    allow,
-    tls,
-    labels,
-    created_at: row.created_at.toISOString(),
-    deleted_at: row.deleted_at?.toISOString() ?? null,
-    broken: row.broken_reason,
+    ...{ id, tenant, size, state, epoch, host },
+    ...settings,
+    ...{ created_at, deleted_at, broken, stale },
   };
 }
+
+export const databaseAnswer = (row: DatabaseRow): DatabaseAnswer =>
+  answerOf(row.identity, row, false);

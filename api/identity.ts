@@ -23,9 +23,13 @@ export function writerOf(deps: Context, database: string): string {
   return writer;
 }
 
-/** As the volume has it. @throws AppError `database_not_found`, `database_deleted`, `unavailable`. */
+/** As the volume has it. @throws AppError `database_not_found`, `unavailable`. */
+export const documentOf = (deps: Context, id: string, requestId: string): Promise<Identity> =>
+  deps.agents.identity(writerOf(deps, id), id, requestId);
+
+/** @throws AppError the same, and `database_deleted`. */
 export async function livingDocument(deps: Context, id: string, requestId: string) {
-  const identity = await deps.agents.identity(writerOf(deps, id), id, requestId);
+  const identity = await documentOf(deps, id, requestId);
   if (identity.deleted_at !== null) throw new AppError('database_deleted');
   return identity;
 }

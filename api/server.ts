@@ -8,18 +8,18 @@ import { BODY_BYTES_MAX, REQUEST_BYTES_MAX } from '../model/limits.ts';
 import type { Caller, TokenTable } from '../lib/callers.ts';
 import { readJson } from '../lib/http-body.ts';
 import { databaseGet } from '../db/hot/database-find.ts';
+import { orAway } from './anywhere.ts';
 import type { Context, Route } from './context.ts';
-import { deleteDatabaseRoute } from './routes/delete-database.ts';
+import { documentOf } from './identity.ts';
+import * as change from './routes/change-identity.ts';
 import { getAccess } from './routes/get-access.ts';
 import { getDatabase } from './routes/get-database.ts';
 import { getDatabases } from './routes/get-databases.ts';
 import { getLivez, getMetrics, getReadyz } from './routes/get-health.ts';
 import { getOpenapi } from './routes/get-openapi.ts';
 import { getRoute } from './routes/get-route.ts';
-import { patchDatabase } from './routes/patch-database.ts';
 import { postDatabases } from './routes/post-databases.ts';
 import { postEvents } from './routes/post-events.ts';
-import { postPassword, postUndelete } from './routes/post-identity.ts';
 import { postRestart } from './routes/post-restart.ts';
 import { postStart } from './routes/post-start.ts';
 import { postSuspend } from './routes/post-suspend.ts';
@@ -34,10 +34,10 @@ export const ROUTES: readonly Route[] = [
   postDatabases,
   getDatabases,
   getDatabase,
-  patchDatabase,
-  deleteDatabaseRoute,
-  postPassword,
-  postUndelete,
+  change.patchDatabase,
+  change.removeDatabase,
+  change.postPassword,
+  change.postUndelete,
   postRestart,
   postSync,
   postEvents,
@@ -66,11 +66,12 @@ function parse(schema: Route['body'], value: unknown): unknown {
 const NOBODY: Caller = { name: '', scopes: [], sha256: [] };
 
 /** Ids that can not exist are refused before anything is asked, another tenant's as if they did not. */
-async function checkDatabase({ hot }: Context, caller: Caller, path: string, id: string) {
+async function checkDatabase(context: Context, caller: Caller, path: string, id: string) {
   if (!path.startsWith('/v1/databases/:id')) return;
   if (!isDatabaseId(id)) throw new AppError('database_not_found');
   if (caller.tenants === undefined) return;
-  const { tenant } = await databaseGet(hot, id);
+  const away = (): Promise<{ tenant: string }> => documentOf(context, id, 'who may');
+  const { tenant } = await orAway(databaseGet(context.hot, id), away);
   if (!caller.tenants.includes(tenant)) throw new AppError('database_not_found');
 }
 

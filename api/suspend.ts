@@ -35,14 +35,12 @@ export async function suspendDatabase(
   if (host === undefined) return { outcome: 'not_current' };
   try {
     const answer = await agents.suspend(host, { database, epoch, if_idle }, requestId);
-    if (answer.outcome === 'busy') {
-      await tell(databaseKept(hot, database, epoch));
-      return { outcome: 'busy' };
-    }
-    fleet.ended(database, epoch, { host, ...answer });
+    const { outcome } = answer;
     // `not_current`: that epoch is over already; what else runs there the next sync tells.
-    await tell(databaseSuspended(hot, database, epoch, answer));
-    return { outcome: answer.outcome };
+    if (outcome !== 'busy') fleet.ended(database, epoch, { host, ...answer });
+    if (outcome === 'busy') await tell(databaseKept(hot, database, epoch));
+    else await tell(databaseSuspended(hot, database, epoch, answer));
+    return { outcome };
   } catch (error) {
     deps.log.warn({ database, epoch, host, code: codeOf(error) }, 'the suspend came to nothing');
     await tell(databaseKept(hot, database, epoch));

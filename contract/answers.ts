@@ -89,6 +89,8 @@ export const databaseAnswer = z.strictObject({
   deleted_at: instant.nullable(),
   /** Why it does not start. */
   broken: z.string().nullable(),
+  /** By the volume and by what hosts have said: the index is away. */
+  stale: z.boolean(),
 });
 
 /** What somebody is at, of those who keep it awake; `ignored` ones do not. */

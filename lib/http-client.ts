@@ -44,13 +44,8 @@ export function createJsonClient(token: string): JsonClient {
       headers: {
         ...options.headers,
         authorization: `Bearer ${token}`,
+        'content-type': 'application/json',
         ...(options.requestId === undefined ? {} : { 'x-request-id': options.requestId }),
-        ...(payload === undefined
-          ? {}
-          : {
-              'content-type': 'application/json',
-              'content-length': Buffer.byteLength(payload),
-            }),
       },
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
@@ -67,18 +62,15 @@ export function createJsonClient(token: string): JsonClient {
     return answer.finally(() => clearTimeout(timer));
   }
 
-  // Every call here is idempotent, so that one more try is safe.
-  const sendFresh = (url: string, options: CallOptions): Promise<Answered> =>
-    send(url, options).catch((error: unknown) => {
-      if (isStale(error)) return send(url, options);
-      throw error;
-    });
-
   return {
     async call<T>(url: string, options: CallOptions): Promise<T> {
       let answered: Answered;
       try {
-        answered = await sendFresh(url, options);
+        // Every call here is idempotent, so that one more try is safe.
+        answered = await send(url, options).catch((error: unknown) => {
+          if (isStale(error)) return send(url, options);
+          throw error;
+        });
       } catch (error) {
         throw new AppError('unavailable', { cause: error });
       }

@@ -8,7 +8,7 @@ import { livingDocument } from '../identity.ts';
 import { ok, route } from '../route.ts';
 
 /** Of the index; of the volume where the index is away, or has not been told yet of what was said here. */
-async function documentOf(
+async function accessOf(
   context: Context,
   id: string,
   requestId: string,
@@ -25,7 +25,7 @@ export const getAccess = route({
   scopes: ['proxy'],
   summary: 'Verifiers, allow list, TLS rule and idle time of a database.',
   async handle(context, input) {
-    const identity = await documentOf(context, input.params['id'] ?? '', input.requestId);
+    const identity = await accessOf(context, input.params['id'] ?? '', input.requestId);
     const { id: database, version, roles, allow, tls, idle_ms } = identity;
     return ok({ database, version, roles, allow, tls, idle_ms } satisfies AccessAnswer);
   },

@@ -8,7 +8,7 @@
  */
 import pg from 'pg';
 import { AppError } from '../../model/errors.ts';
-import { createBreaker } from './breaker.ts';
+import { createBreaker, PROMPT_MS } from './breaker.ts';
 import { createGather } from './gather.ts';
 import type { Hot, HotOptions, Run, Statement } from './hot.ts';
 
@@ -49,12 +49,13 @@ const PATIENCE = {
 };
 
 export function openHot(options: HotOptions): Hot {
-  const openPool = (synchronousCommit: 'on' | 'off'): pg.Pool => {
+  const openPool = (synchronousCommit: 'on' | 'off', other: pg.PoolConfig = {}): pg.Pool => {
     const pool = new pg.Pool({
       connectionString: options.url,
       max: options.size,
       idleTimeoutMillis: 0,
       ...PATIENCE,
+      ...other,
       application_name: 'pilotlight-api',
       options: Object.entries({ ...SETTINGS, synchronous_commit: synchronousCommit })
         .map(([name, value]) => `-c ${name}=${value}`)
@@ -65,22 +66,28 @@ export function openHot(options: HotOptions): Hot {
   };
   const pools = { quick: openPool('off'), durable: openPool('on') };
 
-  const guarded = createBreaker(() => performance.now());
+  // Two looks may be under way: one that hangs does not keep the next from seeing the server's return.
+  const promptly = { max: 2, connectionTimeoutMillis: PROMPT_MS, query_timeout: PROMPT_MS };
+  const looks = openPool('off', promptly);
+  const breaker = createBreaker(
+    () => looks.query('select'),
+    () => performance.now(),
+  );
   const runOn =
     (pool: pg.Pool): Run =>
-    <Row>(statement: Statement, values: readonly unknown[]) =>
-      guarded(async () => {
-        const began = performance.now();
-        try {
-          const result = await pool.query({ ...statement, values: [...values] });
-          return result.rows as Row[];
-        } catch (error) {
-          if (isUnavailable(error)) throw new AppError('unavailable', { cause: error });
-          throw error;
-        } finally {
-          options.onTook?.(statement.name, performance.now() - began);
-        }
-      });
+    async <Row>(statement: Statement, values: readonly unknown[]) => {
+      breaker.check();
+      const began = performance.now();
+      try {
+        const result = await pool.query({ ...statement, values: [...values] });
+        return result.rows as Row[];
+      } catch (error) {
+        if (isUnavailable(error)) throw new AppError('unavailable', { cause: error });
+        throw error;
+      } finally {
+        options.onTook?.(statement.name, performance.now() - began);
+      }
+    };
 
   const quick = runOn(pools.quick);
   return {
@@ -88,7 +95,8 @@ export function openHot(options: HotOptions): Hot {
     gather: createGather(quick),
     durable: runOn(pools.durable),
     close: async () => {
-      await Promise.all([pools.quick.end(), pools.durable.end()]);
+      breaker.stop();
+      await Promise.all([pools.quick, pools.durable, looks].map((pool) => pool.end()));
     },
   };
 }

@@ -51,6 +51,16 @@ test('databases run, wake and fall asleep, and the index has it all when it is b
     expect(await query(runs, 'select n from t')).toEqual([[1]]);
     const route = await call<RouteAnswer>(`/${sleeps.id}/route`);
     expect(route).toMatchObject({ state: 'suspended', stale: true });
+    const read = (id: string) => call<DatabaseDetail>(`/${id}`);
+    expect(await read(sleeps.id)).toMatchObject({
+      state: 'suspended',
+      tenant: 'acme',
+      stale: true,
+    });
+    expect(await read(runs.id)).toMatchObject({ state: 'running', epoch: 1, stale: true });
+    await expect(ask(`/${runs.id}`, { method: 'PATCH', body: {} })).rejects.toMatchObject({
+      code: 'unavailable',
+    });
     expect(await query(sleeps, 'select n from t')).toEqual([[1]]);
     expect(await start(sleeps.id)).toMatchObject({ state: 'running', epoch: 2 });
     expect(await suspend(sleeps.id, 2)).toBe('suspended');

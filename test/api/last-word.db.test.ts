@@ -6,7 +6,7 @@ import { beforeEach, expect, test } from '@jest/globals';
 import type { Context } from '../../api/context.ts';
 import { deleteDatabase } from '../../api/identity.ts';
 import { createMetrics } from '../../api/metrics.ts';
-import { postUndelete } from '../../api/routes/post-identity.ts';
+import { postUndelete } from '../../api/routes/change-identity.ts';
 import { createStarter } from '../../api/start.ts';
 import { sweepOnce } from '../../api/sweep.ts';
 import { databaseFind } from '../../db/hot/database-find.ts';

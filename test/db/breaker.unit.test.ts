@@ -1,84 +1,69 @@
-/** A silent server is asked by one statement at a time, and a busy one by all. */
-import { beforeEach, describe, expect, test } from '@jest/globals';
+/** A server that answers no look promptly for a second is away, until it answers one. */
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { createBreaker, type Breaker } from '../../db/hot/breaker.ts';
-import { AppError } from '../../model/errors.ts';
 
-let at = 0;
-let ran = 0;
-let guarded: Breaker;
+/** Milliseconds that a look takes; Infinity: no answer. */
+let takes = 0;
+let looks = 0;
+let breaker: Breaker;
+
 beforeEach(() => {
-  [at, ran] = [0, 0];
-  guarded = createBreaker(() => at);
-});
-
-const unavailable = { code: 'unavailable' };
-const answers = () => guarded(async () => ++ran);
-const fails = () =>
-  guarded(() => {
-    ran += 1;
-    return Promise.reject(new AppError('unavailable'));
-  });
-
-/** One that is under way until it is ended. */
-function hanging() {
-  let end = { well: (): void => undefined, badly: (): void => undefined };
-  const work = guarded(
-    () =>
-      new Promise<void>((resolve, reject) => {
-        ran += 1;
-        end = { well: resolve, badly: () => reject(new AppError('unavailable')) };
-      }),
+  jest.useFakeTimers();
+  [takes, looks] = [0, 0];
+  breaker = createBreaker(
+    () => {
+      looks += 1;
+      return new Promise((resolve) => {
+        if (Number.isFinite(takes)) setTimeout(resolve, takes);
+      });
+    },
+    () => performance.now(),
   );
-  return { work, ...end };
-}
-
-async function goAway() {
-  at = 2_000;
-  await expect(fails()).rejects.toMatchObject(unavailable);
-  ran = 0;
-}
-
-test('one that has answered lately is only busy: what fails keeps nobody from asking', async () => {
-  await answers();
-  at = 900;
-  await expect(fails()).rejects.toMatchObject(unavailable);
-  const [first, second] = [hanging(), hanging()];
-  expect(ran).toBe(4);
-  first.well();
-  second.well();
-  await Promise.all([first.work, second.work]);
+});
+afterEach(() => {
+  breaker.stop();
+  jest.useRealTimers();
 });
 
-describe('one that is away', () => {
-  test('is asked by one at a time, the others are refused without asking', async () => {
-    await goAway();
-    const asking = hanging();
-    await expect(answers()).rejects.toMatchObject(unavailable);
-    expect(ran).toBe(1);
-    asking.badly();
-    await expect(asking.work).rejects.toMatchObject(unavailable);
-    await expect(fails()).rejects.toMatchObject(unavailable);
-    expect(ran).toBe(2);
-  });
+const away = expect.objectContaining({ code: 'unavailable' });
+const pass = (ms: number): Promise<void> => jest.advanceTimersByTimeAsync(ms);
 
-  test('is asked by all as soon as it has answered one', async () => {
-    await goAway();
-    await answers();
-    const [first, second] = [hanging(), hanging()];
-    expect(ran).toBe(3);
-    first.well();
-    second.well();
-    await Promise.all([first.work, second.work]);
-  });
+test('one that answers is asked, and so is one whose first look is still under way', async () => {
+  expect(breaker.check).not.toThrow();
+  await pass(10_000);
+  expect(breaker.check).not.toThrow();
+  expect(looks).toBe(50);
+});
 
-  test('has come back also where its answer is an error', async () => {
-    await goAway();
-    const refused = guarded(() => Promise.reject(new Error('duplicate key')));
-    await expect(refused).rejects.toThrow('duplicate key');
-    const [first, second] = [hanging(), hanging()];
-    expect(ran).toBe(2);
-    first.well();
-    second.well();
-    await Promise.all([first.work, second.work]);
-  });
+test.each([Infinity, 500])('one whose looks take %d ms is away after a second', async (ms) => {
+  await pass(5_000);
+  takes = ms;
+  await pass(800);
+  expect(breaker.check).not.toThrow();
+  await pass(700);
+  expect(breaker.check).toThrow(away);
+  await pass(60_000);
+  expect(breaker.check).toThrow(away);
+});
+
+test('one that answers again is asked at once, while earlier looks still hang', async () => {
+  takes = Infinity;
+  await pass(10_000);
+  expect(breaker.check).toThrow(away);
+  takes = 5;
+  await pass(250);
+  expect(breaker.check).not.toThrow();
+});
+
+test('a look that fails is none that is answered, and one slow answer is no absence', async () => {
+  takes = 390;
+  await pass(10_000);
+  expect(breaker.check).not.toThrow();
+  breaker.stop();
+  breaker = createBreaker(
+    () => Promise.reject(new Error('refused')),
+    () => performance.now(),
+  );
+  await pass(1_500);
+  expect(breaker.check).toThrow(away);
 });

@@ -1,7 +1,6 @@
 /** The api's verbs as callers use them, by the routes' own handlers. */
-import { deleteDatabaseRoute } from '../../api/routes/delete-database.ts';
 import { postDatabases } from '../../api/routes/post-databases.ts';
-import { postUndelete } from '../../api/routes/post-identity.ts';
+import { postUndelete, removeDatabase } from '../../api/routes/change-identity.ts';
 import { postStart } from '../../api/routes/post-start.ts';
 import { postSuspend } from '../../api/routes/post-suspend.ts';
 import { postSync } from '../../api/routes/post-sync.ts';
@@ -41,7 +40,7 @@ export const suspend = (
 ): Promise<SuspendAnswer> => call(api, postSuspend, id, { epoch, if_idle }, 'proxy');
 
 export const remove = (api: Api, id: string): Promise<unknown> =>
-  call(api, deleteDatabaseRoute, id, undefined, 'operator');
+  call(api, removeDatabase, id, undefined, 'operator');
 
 export const undelete = (api: Api, id: string): Promise<unknown> =>
   call(api, postUndelete, id, undefined, 'operator');
