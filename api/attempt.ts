@@ -28,6 +28,7 @@ const HOSTS = 4;
 
 /** Asks a host for its state and takes it as a sync. */
 export async function hearNow(deps: Parts, host: string, requestId: string): Promise<void> {
+  if (deps.fleet.silentHosts(deps.now()).includes(host)) return;
   try {
     const report = await deps.agents.state(host, requestId);
     deps.fleet.hear(report, deps.now());
@@ -144,6 +145,7 @@ async function attachClaimed(
   if (host === null || claim.slot === null || epoch === null) throw new AppError('no_capacity');
   const slot = { host, size: claim.size, slot: claim.slot };
   try {
+    if (deps.fleet.silentHosts(deps.now()).includes(host)) throw new AppError('unavailable');
     if (claim.evicts === true)
       await deps.agents.recycle(slot.host, { size: slot.size, slot: slot.slot }, call.requestId);
     return remember(deps, slot.host, await attachRaising(deps, call, epoch, slot));

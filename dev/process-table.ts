@@ -116,6 +116,12 @@ export function childrenOf(pid: number): ProcessId[] {
   return find((other) => statOf(other)?.parent === pid);
 }
 
+/** Those that it has started and that they have started in turn, as far as none has ended in between. */
+export function descendantsOf(pid: number): ProcessId[] {
+  const children = childrenOf(pid);
+  return [...children, ...children.flatMap((child) => descendantsOf(child.pid))];
+}
+
 /** Waits until all of them are gone. @returns those that are still there after `timeoutMs`. */
 export async function waitGone(
   ids: readonly ProcessId[],

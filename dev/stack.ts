@@ -21,13 +21,14 @@ import {
 import { startControl } from './control.ts';
 import { provideDemo, type DemoDatabase } from './demo-database.ts';
 import { writeEndpoints, type Endpoints } from './endpoints.ts';
+import { startFencer } from './fencer.ts';
 import { openHome, volumeOf, type Home } from './home.ts';
 import { adoptableHosts, agentOf, startHost } from './hosts.ts';
 import { clearLeftovers } from './leftovers.ts';
 import { checkMachine, makePlan, type StackOptions } from './plan.ts';
 import { startManagement, type ManagementReady } from './management.ts';
 import { checkPorts, hotPorts } from './ports.ts';
-import { identify, signal, type ProcessId } from './process-table.ts';
+import { descendantsOf, identify, signal, type ProcessId } from './process-table.ts';
 import { waitReady } from './ready.ts';
 import { readRecords, type ProcessRecords } from './records.ts';
 import { startRefill } from './refill.ts';
@@ -42,6 +43,8 @@ export interface Stack {
   readonly processes: () => Readonly<Record<string, number>>;
   /** @returns false if that process does not run now. */
   readonly kill: (name: string, signal: NodeJS.Signals) => boolean;
+  /** The same for it and all that it has started. */
+  readonly killWhole: (name: string, signal: NodeJS.Signals) => void;
   /** Kills a process (of a host in namespaces: the whole host) and keeps it away until `release`. */
   readonly hold: (name: string) => Promise<boolean>;
   readonly release: (name: string) => Promise<void>;
@@ -165,6 +168,7 @@ async function startIn(home: Home, options: StackOptions): Promise<Stack> {
   const adopted = await takeOver(plan, options);
   let refresh = (): void => undefined;
   const running = createRunning(plan, options, () => refresh());
+  const { supervisor, agents } = running;
   let stopping: Promise<void> | undefined;
   const stop = (): Promise<void> => (stopping ??= stopAll(running));
   try {
@@ -185,6 +189,7 @@ async function startIn(home: Home, options: StackOptions): Promise<Stack> {
       written = written.then(() => (stopping === undefined ? writeEndpoints(now) : undefined));
       written.catch((error: unknown) => options.say(`endpoints.json: ${String(error)}`));
     };
+    running.cleanups.push(startFencer({ plan, supervisor, agents, say: options.say }));
     const stopRefill = refill(running);
     const management = manage(running).then((ready) => {
       managed = ready;
@@ -204,6 +209,11 @@ async function startIn(home: Home, options: StackOptions): Promise<Stack> {
       kill(name, with_) {
         const id = findProcess(running, name);
         return id !== undefined && signal(id, with_);
+      },
+      killWhole(name, with_) {
+        const id = running.supervisor.find(name);
+        const all = id === undefined ? [] : [id, ...descendantsOf(id.pid)];
+        for (const one of all) signal(one, with_);
       },
       hold: running.supervisor.hold,
       release: running.supervisor.release,

@@ -109,8 +109,7 @@ async function spawn(shared: Shared, entry: Entry): Promise<void> {
   if (id !== undefined && isOver(shared, entry)) signal(id, 'SIGKILL');
 }
 
-const isOver = ({ sealed }: Shared, { stopped, held }: Entry): boolean =>
-  sealed || stopped || held;
+const isOver = ({ sealed }: Shared, { stopped, held }: Entry): boolean => sealed || stopped || held;
 
 function enter({ entries }: Shared, what: Startable): Entry {
   const entry: Entry = {

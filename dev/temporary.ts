@@ -6,16 +6,17 @@ import { BIND, type StackOptions } from './plan.ts';
 import { findPortBase } from './ports.ts';
 import { startStack, type Stack } from './stack.ts';
 
-export type TemporaryOptions = Omit<StackOptions, 'home' | 'portBase' | 'temporary'>;
+export type TemporaryOptions = Omit<StackOptions, 'home' | 'portBase' | 'temporary'> &
+  Partial<Pick<StackOptions, 'portBase'>>;
 
 /**
- * Starts it. `stop` removes it, and so does the end of this process.
+ * Starts it, at free ports unless others are asked for. `stop` removes it, and so does the end of this process.
  * @throws ConfigError as startStack.
  */
 export async function startTemporaryStack(options: TemporaryOptions): Promise<Stack> {
   const home = await mkdtemp(join(tmpdir(), 'pilotlight-'));
   try {
-    const portBase = await findPortBase(options.hosts ?? 2, BIND);
+    const { hosts = 2, portBase = await findPortBase(hosts, BIND) } = options;
     return await startStack({ ...options, home, portBase, temporary: true });
   } catch (error) {
     await rm(home, { recursive: true, force: true });

@@ -3,7 +3,9 @@
  * a directory; the record says what the last run was, and whether its host may still be writing
  * although the lock is free (a lock server gives up before a frozen host does).
  */
+import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf } from '../lib/errno.ts';
 import { AppError } from '../model/errors.ts';
 import type { Logger } from '../lib/log.ts';
 import type { Directories } from './directories.ts';
@@ -59,6 +61,8 @@ export interface HoldingsOptions {
 /** How long a busy lock is waited for: a killed process is gone within milliseconds. */
 const WAIT_MS_MAX = 5_000;
 const RETRY_MS = 20;
+/** Between looks at a lock that a silent host is to be made to drop. */
+const FENCE_LOOK_MS = 100;
 
 const damaged = (): AppError =>
   new AppError('start_failed', { detail: 'the run record is damaged' });
@@ -135,13 +139,31 @@ async function killLeftovers(options: HoldingsOptions, directory: string): Promi
 const heldElsewhere = (record: RunRecord): AppError =>
   new AppError('held_elsewhere', { data: { host: record.host, epoch: record.epoch } });
 
+/**
+ * Its host has fallen silent, and holds the lock all the same: frozen whole, perhaps. Whoever has power
+ * over the machine is asked to make sure of it; on an embedded volume that is `npm start`.
+ */
+async function askForFence({ volume, log }: HoldingsOptions, silent: string): Promise<void> {
+  try {
+    await (await open(volume.host(silent).fence, 'wx', 0o600)).close();
+    log.warn({ silent }, 'a silent host holds a lock: asking for it to be fenced');
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
+}
+
 /** What to do about a lock that somebody holds: throws, or returns to try again. */
 async function settleBusy(options: HoldingsOptions, directory: string): Promise<void> {
-  const { volume, me } = options;
+  const { volume, heartbeat, me } = options;
   const record = await peekRunRecord(volume.directory(directory).run);
   if (record === undefined) throw damaged();
   if (record.host === me.host) await killLeftovers(options, directory);
-  else if (!record.released) throw heldElsewhere(record);
+  else if (!record.released) {
+    if (!heartbeat.hasStoodStill(record.host)) throw heldElsewhere(record);
+    await askForFence(options, record.host);
+    await sleep(FENCE_LOOK_MS);
+    return;
+  }
   // Released and busy: somebody is about to mint, or has just released.
   await sleep(RETRY_MS);
 }

@@ -7,20 +7,24 @@ import { readConnections } from './sockets.ts';
 
 /** A Postgres under load answers a look within this; one that is stopped never does. */
 const LOOK_MS_MAX = 5_000;
-const ANSWER_MS_MAX = 1_000;
+/** Many clients may be ahead in its queue. */
+const ANSWER_MS_MAX = 3_000;
 
 /** SSLRequest: length 8, code 80877103. Every Postgres that lives answers it with one byte. */
 const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]);
 
 /** True if something at the incarnation's socket speaks Postgres' protocol. */
-export function answers(incarnation: Incarnation): Promise<boolean> {
+export function answers(
+  incarnation: Pick<Incarnation, 'folder'>,
+  withinMs = ANSWER_MS_MAX,
+): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(socketFile(incarnation.folder, SOCKET_PORT));
     const end = (result: boolean): void => {
       socket.destroy();
       resolve(result);
     };
-    socket.setTimeout(ANSWER_MS_MAX, () => end(false));
+    socket.setTimeout(withinMs, () => end(false));
     socket.once('error', () => end(false));
     socket.once('close', () => end(false));
     socket.once('data', () => end(true));

@@ -42,6 +42,8 @@ export interface HostPaths {
   readonly folder: string;
   readonly boot: string;
   readonly heartbeat: string;
+  /** Is there while others ask for this host to be fenced. */
+  readonly fence: string;
   readonly lock: string;
   readonly journal: string;
 }
@@ -124,6 +126,7 @@ export function volumePaths(root: string): Omit<Volume, 'id' | 'kind' | 'space'>
         folder,
         boot: join(folder, 'boot'),
         heartbeat: join(folder, 'heartbeat'),
+        fence: join(folder, 'fence'),
         lock: join(folder, 'agent.lock'),
         journal: join(folder, 'journal'),
       };

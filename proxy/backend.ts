@@ -31,12 +31,18 @@ export type DialResult =
     }
   /** Postgres starts, recovers or has no room in its queue: the same address, a little later. */
   | { readonly kind: 'later' }
-  /** Nobody listens there any more. */
+  /** Nobody listens there any more, or whoever listens has said nothing for long. */
   | { readonly kind: 'gone' }
   /** Postgres' own ErrorResponse, for the client as it is. */
   | { readonly kind: 'refused'; readonly error: Buffer; readonly sqlstate: string }
   /** It is no Postgres that lets us in. */
   | { readonly kind: 'unfit'; readonly why: string };
+
+/**
+ * A Postgres of which not a byte has come for so long may be frozen, and its host with it. It is reported
+ * as if it were gone: whoever has it in his hands looks once more before he ends it.
+ */
+const SILENT_MS = 4_000;
 
 /** cannot_connect_now: starting up, recovering, or shutting down. */
 const CANNOT_CONNECT_NOW = '57P03';
@@ -156,9 +162,10 @@ export function dial(request: DialRequest): Promise<DialResult> {
         settle(() => reject(failure), false);
       }
     };
+    const silent = request.timeoutMs > SILENT_MS;
     const timer = setTimeout(
-      () => settle(() => resolve({ kind: 'later' }), false),
-      request.timeoutMs,
+      () => settle(() => resolve({ kind: silent ? 'gone' : 'later' }), false),
+      Math.min(request.timeoutMs, SILENT_MS),
     );
     signal.addEventListener('abort', onAbort, { once: true });
     // EAGAIN: the queue of the listening socket is full (connect(2)); somebody does listen.
