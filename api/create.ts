@@ -85,20 +85,24 @@ async function make(deps: Context, identity: NewIdentity, requestId: string): Pr
   throw new AppError('no_capacity', { detail: 'no host could make it' });
 }
 
-/** The index is away: any warm slot of any host. The row appears with that host's next report. */
+/** The index is away: any warm slot of any host, else a clone. The row appears with that host's next report. */
 async function makeAnywhere(
   deps: Context,
   identity: NewIdentity,
   requestId: string,
+  source: Made['source'] = 'warm',
 ): Promise<Made> {
-  const request = { database: identity.id, size: identity.size, source: 'warm' as const, identity };
+  const request = { database: identity.id, size: identity.size, source, identity };
   const makeAt = async (host: string): Promise<Made> => {
     const at = await createSurely(deps, host, request, requestId);
     deps.fleet.started(host, at);
     deps.adopter.owe(identity.id);
-    return { at, source: 'warm' };
+    return { at, source };
   };
-  return anyHost(deps, makeAt, (code) => code === 'identity_conflict');
+  return anyHost(deps, makeAt, (code) => code === 'identity_conflict').catch((error: unknown) => {
+    if (source === 'clone' || codeOf(error) !== 'no_capacity') throw error;
+    return makeAnywhere(deps, identity, requestId, 'clone');
+  });
 }
 
 /** @returns the epoch, and how it came about: made, or found made already by this key. */

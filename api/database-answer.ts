@@ -12,12 +12,8 @@ export function answerOf(
   stale: boolean,
 ): DatabaseAnswer {
   const { idle_ms, idle_sessions, ignore, allow, tls, labels } = identity;
-  const settings = { idle_ms, idle_sessions, ignore, allow, tls, labels };
-  return {
-    ...{ id, tenant, size, state, epoch, host },
-    ...settings,
-    ...{ created_at, deleted_at, broken, stale },
-  };
+  const facts = { id, tenant, size, state, epoch, host, created_at, deleted_at, broken, stale };
+  return { ...facts, idle_ms, idle_sessions, ignore, allow, tls, labels };
 }
 
 export const databaseAnswer = (row: DatabaseRow): DatabaseAnswer =>

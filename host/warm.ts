@@ -112,17 +112,20 @@ async function bind(
 }
 
 /**
- * The warm slot that a create names; without one, any.
- * @throws AppError `no_capacity` without any; `unavailable` where a key's claim, the folder of the
- * document, would hold on this host alone.
+ * A key's claim, the folder of the document, has to hold on all hosts.
+ * @throws AppError `unavailable` where it would hold on this one alone and the index names no slot.
  */
-function warmOf({ slots, volume }: AgentContext, request: CreateRequest): Slot | undefined {
-  const { size, slot, identity } = request;
-  if (slot !== undefined) return slots.get({ size, slot });
-  if (volume.kind === 'local' && identity.request !== undefined)
+function checkKey({ volume }: AgentContext, { slot, identity }: CreateRequest): void {
+  if (slot === undefined && volume.kind === 'local' && identity.request !== undefined)
     throw new AppError('unavailable', {
       detail: 'the index is away, and this volume is of one host',
     });
+}
+
+/** The warm slot that a create names; without one, any. @throws AppError `no_capacity` without any. */
+function warmOf({ slots }: AgentContext, request: CreateRequest): Slot | undefined {
+  const { size, slot } = request;
+  if (slot !== undefined) return slots.get({ size, slot });
   const blank = slots.all().find((one) => one.state === 'warm' && one.size === size);
   if (blank === undefined) throw new AppError('no_capacity');
   return blank;
@@ -136,6 +139,7 @@ async function blankFor(
 ): Promise<Slot> {
   const { slots } = context;
   const { size, database } = request;
+  checkKey(context, request);
   if (request.source === 'warm') {
     const found = warmOf(context, request);
     if (found?.state !== 'warm' || found.incarnation?.process.isAlive() !== true)

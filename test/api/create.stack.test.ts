@@ -101,6 +101,10 @@ test('with the index away it is made by any agent, once, and used; the row appea
     await login(two);
     await login(await create('f'));
     await expect(create('e')).rejects.toMatchObject({ code: 'already_created' });
+    // More than there are warm ones.
+    const many = await Promise.all(['g1', 'g2', 'g3', 'g4', 'g5', 'g6'].map((key) => create(key)));
+    expect(many.map(({ cold_start }) => cold_start)).toContain('clone');
+    await Promise.all(many.map(login));
   });
   const [first, second] = made;
   if (first === undefined || second === undefined) throw new Error('BUG: nothing was made');

@@ -64,6 +64,7 @@ export const MAINS: Readonly<Record<string, readonly string[]>> = {
   'bench/main.ts': ['@temporalio/'],
   'bench/kills/main.ts': [],
   'bench/outage/main.ts': [],
+  'bench/faults/main.ts': [],
   'bench/cycles/main.ts': [],
   'bench/mutants/main.ts': [],
   'bench/cold/main.ts': [],

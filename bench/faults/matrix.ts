@@ -1,0 +1,58 @@
+/** What `docs/failure-matrix.md` says of the last run. Pure. */
+import type { Cell } from './judge.ts';
+import type { Measured } from './measure.ts';
+import { VERBS } from './verbs.ts';
+
+function textOf({ word, held, ratio, failed, n, why }: Cell): string {
+  if (word === 'free') return '–';
+  if (n === 0) return `${word}: not measured`;
+  const figure = Number.isNaN(ratio) ? '' : ` ${ratio.toFixed(2)}`;
+  const mark = held ? '' : ` **broken**: ${why}`;
+  return `${word}${figure}${failed > 0 && word !== 'refused' ? `, ${failed} failed` : ''}${mark}`;
+}
+
+/** Cells with a promise, and those that broke it; a line's first seconds and its end count as cells. */
+export function countCells(all: readonly Measured[]): { cells: number; broken: number } {
+  let [cells, broken] = [0, 0];
+  for (const { cells: of, early, afterwards } of all) {
+    for (const verb of VERBS) {
+      if (of[verb].word === 'free' || of[verb].n === 0) continue;
+      cells += 1;
+      if (!of[verb].held) broken += 1;
+    }
+    cells += 2;
+    broken += Number(early.length > 0) + Number(afterwards.length > 0);
+  }
+  return { cells, broken };
+}
+
+export interface MatrixFacts {
+  readonly takenAt: string;
+  readonly times: number;
+  readonly namespaces: boolean;
+}
+
+export function matrixText(all: readonly Measured[], facts: MatrixFacts): string {
+  const head = ['lost', ...VERBS, 'first seconds', 'afterwards'];
+  const rows = all.map(({ line, cells, early, afterwards }) => [
+    line,
+    ...VERBS.map((verb) => textOf(cells[verb])),
+    early.length === 0 ? 'all succeeded' : `**${early.length} failed**: ${early[0]}`,
+    afterwards.length === 0 ? 'as it must be' : `**${afterwards.length} wrong**: ${afterwards[0]}`,
+  ]);
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return `# What is lost, and what goes on
+
+Written by \`npm run faults\` on ${facts.takenAt}, ${facts.times} rounds a line, every verb once a round,
+real processes: two apis, two proxies, three hosts${facts.namespaces ? ' in PID and IPC namespaces of their own' : ''} on one machine of two cores, beside a
+stack without trouble, in turns.
+
+\`same\`: all succeed, p95 within 1.25 times the undisturbed. \`degraded\`: all succeed, p50 within twice.
+\`refused\`: a typed error that says to try again, within a second. \`–\`: nothing is promised. The number is
+the ratio of that quantile. A cell is broken if one failed, or if the lower 95 % bound of the ratio
+(bootstrap) is above the promise, twice. Words hold 3 s after the loss (5 s where the apis restart as well,
+10 s where a host is gone); until then everything is to succeed within the caller's 5 s.
+
+${[line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')}
+`;
+}
