@@ -3,7 +3,7 @@ import { callersFile } from '../contract/callers.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import type { Logger } from '../lib/log.ts';
 import { createTokenTable } from '../lib/tokens.ts';
-import { openWatchedFile } from '../lib/watched-file.ts';
+import { openWatchedFiles } from '../lib/watched-file.ts';
 import type { Caller, TokenTable } from '../lib/callers.ts';
 
 /**
@@ -30,6 +30,6 @@ export interface TokenFile extends TokenTable {
 /** @throws ConfigError if the file is not there or is wrong when it is opened. */
 export async function openTokenFile(path: string, log: Logger): Promise<TokenFile> {
   const what = 'the file of callers';
-  const file = await openWatchedFile({ path, what, parse: parseCallers, log });
+  const file = await openWatchedFiles({ paths: [path], what, parse: parseCallers, log });
   return { ...createTokenTable(file.current), stop: file.stop };
 }

@@ -1,5 +1,5 @@
 /**
- * A file that may change while the process runs and holds without a restart. What can not be read or
+ * Files that may change while the process runs and hold without a restart. What can not be read or
  * is wrong changes nothing, and is told once.
  */
 import { readFile, stat } from 'node:fs/promises';
@@ -14,11 +14,12 @@ export interface WatchedFile<T> {
 }
 
 export interface WatchedFileOptions<T> {
-  readonly path: string;
+  /** Of one thing: when one changes, all are read again. */
+  readonly paths: readonly string[];
   /** For people, such as `the file of callers`. */
   readonly what: string;
-  /** @throws ConfigError that shows nothing of what is in the file. */
-  readonly parse: (text: string) => T;
+  /** Gets what is in each file. @throws ConfigError that shows nothing of that. */
+  readonly parse: (...texts: string[]) => T;
   readonly log: Logger;
   readonly lookMs?: number;
 }
@@ -29,27 +30,28 @@ async function stampOf(path: string): Promise<string> {
   return `${ino} ${size} ${mtimeMs}`;
 }
 
-/** @throws ConfigError if the file is not there or is wrong when it is opened. */
-export async function openWatchedFile<T>(options: WatchedFileOptions<T>): Promise<WatchedFile<T>> {
-  const { path, what, parse, log } = options;
-  const read = async (): Promise<T> => parse(await readFile(path, 'utf8'));
+/** @throws ConfigError if a file is not there or is wrong when it is opened. */
+export async function openWatchedFiles<T>(options: WatchedFileOptions<T>): Promise<WatchedFile<T>> {
+  const { paths, what, parse, log } = options;
+  const read = async () => parse(...(await Promise.all(paths.map((p) => readFile(p, 'utf8')))));
+  const stampNow = async () => (await Promise.all(paths.map(stampOf))).join();
   let seen: string;
   let current: T;
   try {
     // The stamp first: what is written in between is seen at the next look.
-    seen = await stampOf(path);
+    seen = await stampNow();
     current = await read();
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    throw new ConfigError(`${what}, ${path}, can not be read`, { cause: error });
+    throw new ConfigError(`${what}, ${paths.join(' and ')}, can not be read`, { cause: error });
   }
   let failing = false;
   async function look(): Promise<void> {
     try {
-      const stamp = await stampOf(path);
+      const stamp = await stampNow();
       if (stamp !== seen) {
         current = await read();
-        log.info({ path }, `${what} has been read again`);
+        log.info({ paths }, `${what} has been read again`);
       }
       seen = stamp;
       failing = false;

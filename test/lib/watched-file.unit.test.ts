@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { ConfigError } from '../../lib/config-error.ts';
 import { replaceFile } from '../../lib/files.ts';
 import type { Logger } from '../../lib/log.ts';
-import { openWatchedFile, type WatchedFile } from '../../lib/watched-file.ts';
+import { openWatchedFiles, type WatchedFile } from '../../lib/watched-file.ts';
 
 let folder: string;
 let path: string;
@@ -22,7 +22,7 @@ function parse(text: string): number {
   return Number(text);
 }
 const open = (more: object = {}) =>
-  openWatchedFile({ path, what: 'the file', parse, log, ...more });
+  openWatchedFiles({ paths: [path], what: 'the file', parse, log, ...more });
 
 async function until(holds: () => boolean): Promise<void> {
   for (let i = 0; !holds() && i < 200; i++) await pause(50);
@@ -61,6 +61,21 @@ test('what held before holds while the file is wrong or away, which is said once
   await replaceFile(path, '2');
   await until(() => file?.current() === 2);
   expect(said).toHaveLength(1);
+});
+
+test('files of one thing are read again together when one changes', async () => {
+  const other = join(folder, 'other');
+  await writeFile(path, '1');
+  await writeFile(other, '2');
+  const sum = (one: string, two: string): number => parse(one) + parse(two);
+  file = await openWatchedFiles({ paths: [path, other], what: 'they', parse: sum, log, lookMs: 5 });
+  expect(file.current()).toBe(3);
+  await writeFile(other, 'x');
+  await until(() => said.length > 0);
+  expect(file.current()).toBe(3);
+  await writeFile(path, '40');
+  await writeFile(other, '2');
+  await until(() => file?.current() === 42);
 });
 
 test('a file that is not there or wrong is not opened', async () => {
