@@ -10,6 +10,7 @@ import { runFolderOf, volumeOf, type Home } from './home.ts';
 import { openLog } from './logs.ts';
 import { inNamespaces } from './namespaces.ts';
 import type { Ports } from './ports.ts';
+import type { CertificatePaths } from './proxy-certificate.ts';
 import { tokenHashes, type Secrets } from './secrets.ts';
 import type { ProcessId } from './process-table.ts';
 import type { Startable } from './supervisor.ts';
@@ -21,6 +22,8 @@ export interface Plan {
   /** The same, but for what is reached through a relay. */
   readonly told: Ports;
   readonly secrets: Secrets;
+  /** What the proxy shows to clients. */
+  readonly certificate: CertificatePaths;
   /** Of passwords that workers seal and the console opens. */
   readonly sealing: { readonly keyFile: string; readonly publicKey: string };
   readonly bind: string;
@@ -156,6 +159,8 @@ export function proxyCommand(plan: Plan, index: number): Startable {
     PILOTLIGHT_API_URLS: apiUrls(plan),
     PILOTLIGHT_API_TOKEN: plan.secrets.api_token_proxy,
     PILOTLIGHT_FLEET_SECRET: plan.secrets.fleet,
+    PILOTLIGHT_TLS_CERT: plan.certificate.cert,
+    PILOTLIGHT_TLS_KEY: plan.certificate.key,
   });
 }
 

@@ -19,6 +19,8 @@ export interface Endpoints {
     /** Of all proxies, the first's among them. */
     readonly ports: readonly number[];
     readonly health_url: string;
+    /** The file with what it shows in TLS: a client that knows it can verify. */
+    readonly certificate: string;
   };
   readonly api: {
     readonly url: string;

@@ -1,11 +1,12 @@
 /** What a stack is started with: the caller's wishes, and the plan that follows from them. */
 import { spawn } from 'node:child_process';
-import { isRoot, resolvePostgres } from '../host/prepare.ts';
+import { findUser, isRoot, resolvePostgres } from '../host/prepare.ts';
 import { readManagementConfig } from '../lib/config-management.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import { CALLERS_FILE, type Plan } from './commands.ts';
 import type { Home } from './home.ts';
 import { APIS_MAX, HOSTS_MAX, portsFrom, PROXIES_MAX, type Ports } from './ports.ts';
+import { provideCertificate, type CertificatePaths } from './proxy-certificate.ts';
 import { provideSealingKey } from './sealing-key.ts';
 import { loadSecrets, writeCallers } from './secrets.ts';
 
@@ -95,13 +96,28 @@ export async function checkMachine(options: StackOptions): Promise<void> {
     throw new ConfigError('PILOTLIGHT_NAMESPACES=on needs unshare(1) and the right to use it');
 }
 
+/** The one that the settings name, else the home's own. */
+async function findCertificate(home: Home): Promise<CertificatePaths> {
+  const config = readManagementConfig([
+    'PILOTLIGHT_TLS_CERT',
+    'PILOTLIGHT_TLS_KEY',
+    'PILOTLIGHT_PROXY_USER',
+  ]);
+  const { PILOTLIGHT_TLS_CERT: cert, PILOTLIGHT_TLS_KEY: key } = config;
+  if (cert !== '' || key !== '') return { cert, key };
+  const name = config.PILOTLIGHT_PROXY_USER;
+  const user = isRoot() ? await findUser(name, 'PILOTLIGHT_PROXY_USER') : undefined;
+  return provideCertificate(home.state, user);
+}
+
 /** @throws ConfigError without a Postgres, or when the secrets can not be read. */
 export async function makePlan(home: Home, options: StackOptions): Promise<Plan> {
   const keyFile = home.file('sealing-key.pem');
-  const [secrets, publicKey, pg] = await Promise.all([
+  const [secrets, publicKey, pg, certificate] = await Promise.all([
     loadSecrets(home.file('secrets.json')),
     provideSealingKey(keyFile),
     resolvePostgres(home.state),
+    findCertificate(home),
   ]);
   await writeCallers(home.file(CALLERS_FILE), secrets);
   const { settings, serviceUser } = sharedSettings();
@@ -112,6 +128,7 @@ export async function makePlan(home: Home, options: StackOptions): Promise<Plan>
     ports,
     told: { ...ports, ...options.relays },
     secrets,
+    certificate,
     sealing: { keyFile, publicKey },
     bind: BIND,
     pg: pg.folder,

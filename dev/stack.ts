@@ -120,6 +120,7 @@ function endpointsOf(running: Running, demo: DemoDatabase | undefined): Endpoint
       port: ports.proxies[0]?.sql ?? 0,
       ports: ports.proxies.map(({ sql }) => sql),
       health_url: healthUrl(plan),
+      certificate: plan.certificate.cert,
     },
     api: { url: apiUrl(plan), urls: ports.apis.map((_, index) => apiUrl(plan, index)), tokens },
     hosts: ports.hosts.map((_, index) => ({
