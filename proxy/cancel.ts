@@ -3,10 +3,10 @@
  * for as long as the session lasts; it never wakes anything and reaches no other database.
  */
 import { connect } from 'node:net';
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import type { Address } from '../model/wire.ts';
 import { socketPathOf } from './backend.ts';
-import { encodeCancelRequest, type BackendKey } from './wire.ts';
+import { encodeCancelRequest, SECRET_BYTES, type BackendKey } from './wire.ts';
 
 /** How long Postgres may take to accept a cancel request. */
 const CANCEL_MS_MAX = 5_000;
@@ -14,11 +14,13 @@ const CANCEL_MS_MAX = 5_000;
 interface Target {
   readonly address: Address;
   readonly key: BackendKey;
+  /** The secret of the key that the client has. */
+  readonly ours: Buffer;
 }
 
 export interface CancelKeys {
-  /** Makes a key of ours for a backend. */
-  readonly add: (address: Address, key: BackendKey) => BackendKey;
+  /** Makes a key of ours for a backend, as long as the client's minor version of the protocol has it. */
+  readonly add: (address: Address, key: BackendKey, minor: number) => BackendKey;
   readonly remove: (key: BackendKey) => void;
   /**
    * Passes a cancel request on to the backend that the key stands for, and waits until Postgres has
@@ -26,14 +28,6 @@ export interface CancelKeys {
    */
   readonly cancel: (key: BackendKey) => Promise<boolean>;
 }
-
-const nameOf = (key: BackendKey): string => `${key.pid}.${key.secret}`;
-
-/** Random like Postgres' own: a positive process id and 32 bits. */
-const randomKey = (): BackendKey => ({
-  pid: randomInt(1, 2 ** 31),
-  secret: randomInt(-(2 ** 31), 2 ** 31),
-});
 
 /** Postgres closes the connection when the signal is sent (PQcancel() waits for that, too). */
 function deliver(target: Target): Promise<void> {
@@ -47,19 +41,25 @@ function deliver(target: Target): Promise<void> {
   });
 }
 
+/** Since which minor version a secret may have more than four bytes. */
+const LONG_SINCE = 2;
+
 export function createCancelKeys(): CancelKeys {
-  const targets = new Map<string, Target>();
+  // By our process id, which is one of 2^31 and given once at a time.
+  const targets = new Map<number, Target>();
   return {
-    add(address, key) {
-      let ours = randomKey();
-      while (targets.has(nameOf(ours))) ours = randomKey();
-      targets.set(nameOf(ours), { address, key });
-      return ours;
+    add(address, key, minor) {
+      let pid = randomInt(1, 2 ** 31);
+      while (targets.has(pid)) pid = randomInt(1, 2 ** 31);
+      const secret = randomBytes(minor < LONG_SINCE ? SECRET_BYTES.short : SECRET_BYTES.long);
+      targets.set(pid, { address, key, ours: secret });
+      return { pid, secret };
     },
-    remove: (key) => void targets.delete(nameOf(key)),
-    async cancel(key) {
-      const target = targets.get(nameOf(key));
-      if (target === undefined) return false;
+    remove: (key) => void targets.delete(key.pid),
+    async cancel({ pid, secret }) {
+      const target = targets.get(pid);
+      if (target === undefined || target.ours.length !== secret.length) return false;
+      if (!timingSafeEqual(target.ours, secret)) return false;
       await deliver(target);
       return true;
     },

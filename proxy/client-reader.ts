@@ -22,6 +22,8 @@ export interface ClientReader {
   readonly read: <T>(decode: (bytes: Buffer) => Decoded<T> | undefined) => Promise<T>;
   /** When the last bytes came: monotonic milliseconds. */
   readonly arrivedAt: () => number;
+  /** How many bytes have come that were not read. */
+  readonly ahead: () => number;
   /** Stops reading. @returns what has come and was not read. */
   readonly release: () => Buffer;
 }
@@ -42,6 +44,8 @@ export function createClientReader(socket: Socket, controller: AbortController):
   };
   const onGone = (): void => controller.abort(CLIENT_LEFT);
   socket.on('data', onData).on('end', onGone).on('close', onGone);
+  // Its end may have come with the last bytes of the handshake, and is told only once.
+  if (socket.readableEnded || socket.destroyed) onGone();
 
   return {
     read<T>(decode: (bytes: Buffer) => Decoded<T> | undefined): Promise<T> {
@@ -72,6 +76,7 @@ export function createClientReader(socket: Socket, controller: AbortController):
       });
     },
     arrivedAt: () => arrivedAt,
+    ahead: () => pending.length,
     release() {
       socket.off('data', onData).off('end', onGone).off('close', onGone);
       socket.pause();

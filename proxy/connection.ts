@@ -9,14 +9,16 @@ import { LOGIN_REFUSED_MS } from '../model/limits.ts';
 import type { AccessCache } from './access-cache.ts';
 import { pause } from './abort.ts';
 import type { CancelKeys } from './cancel.ts';
-import { CLIENT_LEFT, createClientReader, type ClientReader } from './client-reader.ts';
+import { CLIENT_LEFT } from './client-reader.ts';
 import { errorResponse } from './errors.ts';
+import { createFront, readStartup, type Front } from './front.ts';
 import type { Idle } from './idle.ts';
-import { authenticate, readStartup } from './login.ts';
+import { authenticate } from './login.ts';
 import type { ProxyMetrics } from './metrics.ts';
 import { reach, type Reached } from './reach.ts';
 import { dismiss, splice } from './session.ts';
 import { readLogin, type Login } from './startup.ts';
+import type { Certificate } from './tls.ts';
 import type { Wakes } from './wake.ts';
 import { encodeBackendKey } from './wire.ts';
 
@@ -28,6 +30,8 @@ export interface ConnectionDeps {
   readonly metrics: ProxyMetrics;
   readonly log: Logger;
   readonly fleetSecret: string;
+  /** What is shown to a client that comes now; undefined: there is no TLS. */
+  readonly certificate: () => Certificate | undefined;
   /** Milliseconds: for the client's part of the login, and for the wake. */
   readonly limits: { readonly loginMs: number; readonly holdMs: number };
 }
@@ -46,9 +50,8 @@ interface Story {
 
 interface Connection {
   readonly deps: ConnectionDeps;
-  readonly socket: Socket;
+  readonly front: Front;
   readonly controller: AbortController;
-  readonly reader: ClientReader;
   readonly story: Story;
 }
 
@@ -71,9 +74,10 @@ function stagesOf(story: Story): Record<string, number> {
   return out;
 }
 
-const factsOf = (story: Story): Record<string, unknown> => ({
+const factsOf = ({ story, front }: Connection): Record<string, unknown> => ({
   database: story.login?.database,
   source: story.source,
+  tls: front.channel?.version,
   ...stagesOf(story),
   access_ms: story.accessMs,
   cold_start: story.reached?.coldStart,
@@ -82,22 +86,21 @@ const factsOf = (story: Story): Record<string, unknown> => ({
 
 /** Start-up and login. @returns undefined for a cancel request, which is done then. */
 async function admit(connection: Connection): Promise<Login | undefined> {
-  const { deps, socket, reader, controller, story } = connection;
+  const { deps, front, controller, story } = connection;
   const tooSlow = (): void => controller.abort(new AppError('startup_timeout'));
   const timer = setTimeout(tooSlow, deps.limits.loginMs);
   try {
-    const startup = await readStartup(reader, socket);
+    const startup = await readStartup(front, deps.certificate(), controller);
     if (startup.kind === 'cancel') {
       const found = startup.key !== undefined && (await deps.cancels.cancel(startup.key));
       deps.metrics.cancel(found);
       return undefined;
     }
     story.marks.startup = performance.now();
-    const login = readLogin(startup);
+    const login = readLogin(startup, front.channel?.servername);
     story.login = login;
     await authenticate({
-      reader,
-      socket,
+      front,
       login,
       source: story.source,
       access: deps.access,
@@ -115,7 +118,8 @@ async function admit(connection: Connection): Promise<Login | undefined> {
 
 /** Wakes the database and splices the client to it. */
 async function serve(connection: Connection, login: Login): Promise<void> {
-  const { deps, socket, reader, controller, story } = connection;
+  const { deps, controller, story } = connection;
+  const { socket, reader } = connection.front;
   const reached = await reach({
     wakes: deps.wakes,
     login,
@@ -129,7 +133,7 @@ async function serve(connection: Connection, login: Login): Promise<void> {
   story.marks.dial = performance.now();
   if (reached.kind === 'refused') {
     deps.metrics.login('postgres_refused');
-    deps.log.info({ ...factsOf(story), sqlstate: reached.sqlstate }, 'refused by Postgres');
+    deps.log.info({ ...factsOf(connection), sqlstate: reached.sqlstate }, 'refused by Postgres');
     reader.release();
     return dismiss(socket, reached.error);
   }
@@ -140,7 +144,9 @@ async function serve(connection: Connection, login: Login): Promise<void> {
   deps.idle.opened(login.database, reached.epoch);
   const { head, tail } = reached.greeting;
   const key =
-    reached.key === undefined ? undefined : deps.cancels.add(reached.address, reached.key);
+    reached.key === undefined
+      ? undefined
+      : deps.cancels.add(reached.address, reached.key, login.minor);
   socket.write(key === undefined ? head : Buffer.concat([head, encodeBackendKey(key), tail]));
   deps.metrics.login('ok');
   deps.metrics.loginTook(reached.coldStart, performance.now() - story.begun);
@@ -152,12 +158,13 @@ async function serve(connection: Connection, login: Login): Promise<void> {
   deps.idle.closed(login.database);
   const took = { session_ms: round(performance.now() - openedAt) };
   const bytes = { bytes_in: end.bytesIn, bytes_out: end.bytesOut };
-  deps.log.info({ ...factsOf(story), ...took, ...bytes, ended: end.ended }, 'session');
+  deps.log.info({ ...factsOf(connection), ...took, ...bytes, ended: end.ended }, 'session');
 }
 
 /** Tells the client why it is not served; nothing if it has left. */
 async function refuse(connection: Connection, error: unknown): Promise<void> {
-  const { deps, socket, reader, controller, story } = connection;
+  const { deps, controller, story } = connection;
+  const { socket, reader } = connection.front;
   let told = error;
   if (isDelayed(error)) {
     try {
@@ -169,7 +176,7 @@ async function refuse(connection: Connection, error: unknown): Promise<void> {
   }
   if (told === CLIENT_LEFT) {
     deps.metrics.login('client_left');
-    deps.log.info({ ...factsOf(story), ended: 'client_left' }, 'login');
+    deps.log.info({ ...factsOf(connection), ended: 'client_left' }, 'login');
     socket.destroy();
     return;
   }
@@ -177,8 +184,8 @@ async function refuse(connection: Connection, error: unknown): Promise<void> {
   reader.release();
   const code = codeOf(told);
   deps.metrics.login(code);
-  if (code === 'internal') deps.log.error({ ...factsOf(story), err: told }, 'BUG');
-  else deps.log.info({ ...factsOf(story), ended: code }, 'login');
+  if (code === 'internal') deps.log.error({ ...factsOf(connection), err: told }, 'BUG');
+  else deps.log.info({ ...factsOf(connection), ended: code }, 'login');
   await dismiss(socket, errorResponse(told, story.login?.role));
 }
 
@@ -195,7 +202,7 @@ export async function serveConnection(
   controller: AbortController,
 ): Promise<void> {
   socket.on('error', () => controller.abort(CLIENT_LEFT));
-  const reader = createClientReader(socket, controller);
+  const front = createFront(socket, controller);
   const story: Story = {
     login: undefined,
     source: sourceOf(socket),
@@ -204,12 +211,12 @@ export async function serveConnection(
     begun: performance.now(),
     reached: undefined,
   };
-  const connection = { deps, socket, controller, reader, story };
+  const connection = { deps, front, controller, story };
   try {
     const login = await admit(connection);
     if (login === undefined) {
-      reader.release();
-      return await dismiss(socket, Buffer.alloc(0));
+      front.reader.release();
+      return await dismiss(front.socket, Buffer.alloc(0));
     }
     await serve(connection, login);
   } catch (error) {

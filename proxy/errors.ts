@@ -2,6 +2,10 @@
 import { ERRORS, codeOf, AppError, type ErrorCode } from '../model/errors.ts';
 import { encodeErrorResponse } from './wire.ts';
 
+/** Details of `not_allowed`. */
+export const NEEDS_TLS = 'it needs TLS';
+export const NO_REPLICATION = 'it takes no replication connections';
+
 /** What a person can do about it. */
 const HINTS: Partial<Record<ErrorCode, string>> = {
   waking: 'Try again in a moment; the database goes on starting.',
@@ -13,7 +17,15 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
   startup_timeout: 'Connect again and finish the login sooner.',
 };
 
+/** What a person can do where the detail says what is wrong. */
+const HINTS_BY_DETAIL: Readonly<Record<string, string>> = {
+  [NEEDS_TLS]: 'Connect with sslmode=require, or with the TLS option of your driver.',
+  [NO_REPLICATION]: 'Use pg_dump or COPY.',
+};
+
 function hintOf(error: unknown, code: ErrorCode): string | undefined {
+  const detail = error instanceof AppError ? (error.detail ?? '') : '';
+  if (Object.hasOwn(HINTS_BY_DETAIL, detail)) return HINTS_BY_DETAIL[detail];
   const estimate = error instanceof AppError ? error.data?.['estimate_ms'] : undefined;
   if (typeof estimate !== 'number') return HINTS[code];
   const seconds = Math.max(1, Math.ceil(estimate / 1000));

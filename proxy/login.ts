@@ -3,7 +3,7 @@
  * database, an unknown role and a wrong password take the same way and look the same.
  */
 import { randomBytes } from 'node:crypto';
-import { BlockList, isIP, type Socket } from 'node:net';
+import { BlockList, isIP } from 'node:net';
 import { mockVerifier } from '../lib/scram.ts';
 import { parseVerifier, type Verifier } from '../lib/verifier.ts';
 import { AppError } from '../model/errors.ts';
@@ -11,9 +11,17 @@ import { isTenantRole } from '../model/tenant-role.ts';
 import { LOGIN_REFUSED_MS, SCRAM_ITERATIONS } from '../model/limits.ts';
 import type { AccessAnswer } from '../model/wire.ts';
 import type { AccessCache, AccessLook } from './access-cache.ts';
-import { decodePassword, type ClientReader } from './client-reader.ts';
-import { beginExchange, finishExchange, MECHANISM, parseClientFirst } from './scram-exchange.ts';
-import { decodeFirstPacket, type Login, type Startup } from './startup.ts';
+import { decodePassword } from './client-reader.ts';
+import { NEEDS_TLS, NO_REPLICATION } from './errors.ts';
+import type { Front } from './front.ts';
+import {
+  beginExchange,
+  finishExchange,
+  isDowngraded,
+  mechanismsOf,
+  parseClientFirst,
+} from './scram-exchange.ts';
+import type { Login } from './startup.ts';
 import {
   decodeSaslInitial,
   decodeSaslResponse,
@@ -21,32 +29,10 @@ import {
   encodeSasl,
   encodeSaslContinue,
   encodeSaslFinal,
-  NOT_ENCRYPTED,
-  type BackendKey,
 } from './wire.ts';
 
 /** SCRAM_RAW_NONCE_LEN of src/include/common/scram-common.h. */
 const NONCE_BYTES = 18;
-
-const violation = (detail: string): AppError => new AppError('protocol_violation', { detail });
-
-/**
- * Reads packets until the client says what it wants; encryption is refused, once of each kind.
- * @throws AppError of what is wrong with the packet
- */
-export async function readStartup(
-  reader: ClientReader,
-  socket: Socket,
-): Promise<Startup | { readonly kind: 'cancel'; readonly key: BackendKey | undefined }> {
-  const asked = new Set<string>();
-  for (;;) {
-    const packet = await reader.read(decodeFirstPacket);
-    if (packet.kind === 'startup' || packet.kind === 'cancel') return packet;
-    if (asked.has(packet.kind)) throw violation('encryption was refused already');
-    asked.add(packet.kind);
-    socket.write(NOT_ENCRYPTED);
-  }
-}
 
 /** The verifiers of a role, or one that no password fits. */
 export function verifiersOf(
@@ -82,8 +68,7 @@ export function isAllowed(allow: readonly string[], source: string): boolean {
 }
 
 export interface AuthenticateOptions {
-  readonly reader: ClientReader;
-  readonly socket: Socket;
+  readonly front: Front;
   readonly login: Login;
   /** The client's address. */
   readonly source: string;
@@ -97,11 +82,17 @@ export interface AuthenticateOptions {
 }
 
 /** What a right password alone does not open. Told only to who has it. */
-function checkRules(access: AccessAnswer | undefined, source: string): void {
+function checkRules(
+  access: AccessAnswer | undefined,
+  { front, login, source }: AuthenticateOptions,
+): void {
   if (access === undefined) return;
-  if (access.tls === 'required') throw new AppError('not_allowed', { detail: 'it needs TLS' });
+  if (access.tls === 'required' && front.channel === undefined)
+    throw new AppError('not_allowed', { detail: NEEDS_TLS });
   if (!isAllowed(access.allow, source))
     throw new AppError('not_allowed', { detail: 'it takes no connections from this address' });
+  // A walsender would keep the database awake for ever, and holds back its WAL while it is asleep.
+  if (login.replication) throw new AppError('not_allowed', { detail: NO_REPLICATION });
 }
 
 /** The client was told this salt and count, so that verifiers with others can not be meant. */
@@ -115,9 +106,12 @@ const withSaltOf = (sent: Verifier, verifiers: readonly Verifier[]): readonly Ve
  */
 async function accessAgain(
   look: AccessLook,
-  { reader, signal }: AuthenticateOptions,
+  { front, signal }: AuthenticateOptions,
 ): Promise<AccessAnswer | undefined> {
-  const left = Math.max(0, Math.ceil(reader.arrivedAt() + LOGIN_REFUSED_MS - performance.now()));
+  const left = Math.max(
+    0,
+    Math.ceil(front.reader.arrivedAt() + LOGIN_REFUSED_MS - performance.now()),
+  );
   try {
     return await look.again(AbortSignal.any([signal, AbortSignal.timeout(left)]));
   } catch (error) {
@@ -136,20 +130,21 @@ async function accessAgain(
  * @throws AppError `login_refused`, `not_allowed`, `protocol_violation`, `waking`
  */
 export async function authenticate(options: AuthenticateOptions): Promise<void> {
-  const { reader, socket, login, fleetSecret } = options;
+  const { front, login, fleetSecret } = options;
+  const { reader, socket, channel } = front;
   const look = options.access.look(login.database, options.deadline, options.signal);
   look.fresh.catch(() => undefined);
-  const offer = encodeSasl([MECHANISM]);
-  const negotiation = encodeNegotiateProtocolVersion(login.unrecognized);
+  const mechanisms = mechanismsOf(channel?.endPoint !== undefined);
+  const offer = encodeSasl(mechanisms);
+  const negotiation = encodeNegotiateProtocolVersion(login.minor, login.unrecognized);
   socket.write(login.negotiate ? Buffer.concat([negotiation, offer]) : offer);
 
   const initial = decodeSaslInitial(await reader.read(decodePassword));
-  if (initial.mechanism !== MECHANISM) throw violation('there is no such SASL mechanism');
-  const first = parseClientFirst(initial.data);
+  const first = parseClientFirst(initial.data, initial.mechanism, mechanisms);
   const remembered = look.remembered ?? { access: await look.fresh };
   const [sent] = verifiersOf(remembered.access, login, fleetSecret);
   const nonce = randomBytes(NONCE_BYTES).toString('base64');
-  const exchange = beginExchange(first, nonce, sent);
+  const exchange = beginExchange(first, nonce, sent, channel?.endPoint);
   socket.write(encodeSaslContinue(exchange.serverFirst));
 
   const proof = decodeSaslResponse(await reader.read(decodePassword));
@@ -157,7 +152,9 @@ export async function authenticate(options: AuthenticateOptions): Promise<void> 
   let access = await look.fresh;
   const judge = (): string | undefined => {
     const verifiers = withSaltOf(sent, verifiersOf(access, login, fleetSecret));
-    return finishExchange(exchange, proof, verifiers);
+    const signature = finishExchange(exchange, proof, verifiers);
+    // The same work, and the same words as for a wrong password: nobody on the way is to learn more.
+    return isDowngraded(first, mechanisms) ? undefined : signature;
   };
   let signature = judge();
   if (signature === undefined) {
@@ -166,6 +163,6 @@ export async function authenticate(options: AuthenticateOptions): Promise<void> 
   }
   options.onAccess(performance.now() - provenAt);
   if (signature === undefined) throw new AppError('login_refused');
-  checkRules(access, options.source);
+  checkRules(access, options);
   socket.write(encodeSaslFinal(signature));
 }

@@ -9,6 +9,7 @@ import { watchHome } from '../lib/watch-home.ts';
 import { createHealthServer } from './health.ts';
 import { dropPrivileges, unprivilegedUser } from './privileges.ts';
 import { createProxy } from './server.ts';
+import { checkReadable, openCertificate } from './tls.ts';
 
 async function main(): Promise<void> {
   const config = readKeys(PROXY_KEYS, [
@@ -19,6 +20,8 @@ async function main(): Promise<void> {
     'PILOTLIGHT_API_TOKEN',
     'PILOTLIGHT_FLEET_SECRET',
     'PILOTLIGHT_HOLD_MS',
+    'PILOTLIGHT_TLS_CERT',
+    'PILOTLIGHT_TLS_KEY',
     'PILOTLIGHT_PROXY_USER',
     'PILOTLIGHT_LOG_LEVEL',
     'PILOTLIGHT_WATCH',
@@ -26,11 +29,14 @@ async function main(): Promise<void> {
   const log = createLogger('proxy', config.PILOTLIGHT_LOG_LEVEL);
   const user = unprivilegedUser(config.PILOTLIGHT_PROXY_USER);
   const registry = createRegistry('proxy');
+  const files = { cert: config.PILOTLIGHT_TLS_CERT, key: config.PILOTLIGHT_TLS_KEY };
+  const certificate = await openCertificate({ ...files, log });
   const proxy = createProxy({
     apiUrls: config.PILOTLIGHT_API_URLS,
     apiToken: config.PILOTLIGHT_API_TOKEN,
     fleetSecret: config.PILOTLIGHT_FLEET_SECRET,
     holdMs: config.PILOTLIGHT_HOLD_MS,
+    ...(certificate === undefined ? {} : { certificate: certificate.current }),
     registry,
     log,
   });
@@ -47,7 +53,9 @@ async function main(): Promise<void> {
   const watch = watchHome(config.PILOTLIGHT_WATCH, () => void shutdown.stop('the home is gone'));
   shutdown.onStop('watch', watch.stop);
   if (user !== undefined) dropPrivileges(user);
-  log.info({ port: config.PILOTLIGHT_PORT, user: user?.name }, 'listening');
+  checkReadable(files);
+  const tls = certificate !== undefined;
+  log.info({ port: config.PILOTLIGHT_PORT, user: user?.name, tls }, 'listening');
 }
 
 runMain('pilotlight proxy', main);

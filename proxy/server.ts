@@ -13,6 +13,7 @@ import { errorResponse } from './errors.ts';
 import { createIdle } from './idle.ts';
 import { createProxyMetrics } from './metrics.ts';
 import { dismiss } from './session.ts';
+import type { Certificate } from './tls.ts';
 import { createWakes } from './wake.ts';
 
 /** Between the probes of a silent connection: a client whose machine is gone does not stay for ever. */
@@ -26,6 +27,8 @@ export interface ProxyOptions {
   readonly apiUrls: readonly string[];
   readonly apiToken: string;
   readonly fleetSecret: string;
+  /** What is shown to a client that comes now; without it there is no TLS. */
+  readonly certificate?: () => Certificate;
   /** How long a client is held while its database wakes. */
   readonly holdMs: number;
   /** From a client's connect to its last message of the login; LOGIN_MS_MAX but in tests. */
@@ -73,9 +76,10 @@ function createDeps(options: ProxyOptions, open: Open) {
     connections: () => open.size,
   });
   const cancels = createCancelKeys();
-  const { fleetSecret, loginMs = LOGIN_MS_MAX } = options;
+  const { fleetSecret, loginMs = LOGIN_MS_MAX, certificate = () => undefined } = options;
   const limits = { holdMs, loginMs };
-  const deps: ConnectionDeps = { access, wakes, cancels, idle, metrics, log, fleetSecret, limits };
+  const told = { fleetSecret, certificate, limits };
+  const deps: ConnectionDeps = { access, wakes, cancels, idle, metrics, log, ...told };
   const close = (): void => {
     idle.stop();
     api.close();

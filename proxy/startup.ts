@@ -4,11 +4,13 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { AppError } from '../model/errors.ts';
-import { OWNER_DATABASE } from '../model/ids.ts';
+import { isDatabaseId, OWNER_DATABASE } from '../model/ids.ts';
 import { STARTUP_BYTES_MAX } from '../model/limits.ts';
 import {
   CANCEL_REQUEST_CODE,
+  decodeCancelRequest,
   GSSENC_REQUEST_CODE,
+  MINOR_MAX,
   SSL_REQUEST_CODE,
   type BackendKey,
   type Decoded,
@@ -21,6 +23,8 @@ export interface Startup {
 }
 
 export type FirstPacket =
+  /** TLS without asking for it: a ClientHello, of which nothing is taken. */
+  | { readonly kind: 'hello' }
   | { readonly kind: 'ssl' }
   | { readonly kind: 'gssenc' }
   | { readonly kind: 'cancel'; readonly key: BackendKey | undefined }
@@ -29,6 +33,8 @@ export type FirstPacket =
 /** A length above this is no packet at all but bytes of some other protocol. */
 const GARBAGE_BYTES = 16 * 1024 * 1024;
 const PROTOCOL_OPTION = '_pq_.';
+/** ContentType handshake, the first byte of every TLS connection: RFC 8446 section 5.1. */
+const TLS_HANDSHAKE = 0x16;
 
 const violation = (detail: string): AppError => new AppError('protocol_violation', { detail });
 
@@ -50,14 +56,7 @@ function decodeParameters(body: Buffer): ReadonlyMap<string, string> {
 }
 
 function decodeWhole(code: number, packet: Buffer): FirstPacket {
-  if (code === CANCEL_REQUEST_CODE) {
-    // Keys of other lengths belong to later protocols; ours are of 3.0, so that no key fits.
-    const ours = packet.length === 16;
-    return {
-      kind: 'cancel',
-      key: ours ? { pid: packet.readInt32BE(8), secret: packet.readInt32BE(12) } : undefined,
-    };
-  }
+  if (code === CANCEL_REQUEST_CODE) return { kind: 'cancel', key: decodeCancelRequest(packet) };
   if (code === SSL_REQUEST_CODE || code === GSSENC_REQUEST_CODE) {
     if (packet.length !== 8) throw violation('the encryption request is laid out wrongly');
     return { kind: code === SSL_REQUEST_CODE ? 'ssl' : 'gssenc' };
@@ -78,6 +77,8 @@ function decodeWhole(code: number, packet: Buffer): FirstPacket {
  * @throws AppError `startup_too_large`, `unsupported_protocol`, `protocol_violation`
  */
 export function decodeFirstPacket(bytes: Buffer): Decoded<FirstPacket> | undefined {
+  // As the first byte of a length it would be 369 MB.
+  if (bytes[0] === TLS_HANDSHAKE) return { value: { kind: 'hello' }, used: 0 };
   if (bytes.length < 4) return undefined;
   const length = bytes.readUInt32BE(0);
   if (length < 8 || length > GARBAGE_BYTES) throw violation('this is not a start-up packet');
@@ -95,10 +96,14 @@ export interface Login {
   readonly applicationName: string | undefined;
   /** The parameters for Postgres: role, inner database, and the client's others. */
   readonly parameters: ReadonlyMap<string, string>;
+  /** The minor version that is spoken with the client. */
+  readonly minor: number;
   /** Protocol options that this server does not know. */
   readonly unrecognized: readonly string[];
-  /** True if the client must be told that this server speaks 3.0 only. */
+  /** True if the client must be told which version is spoken, and what is not known. */
   readonly negotiate: boolean;
+  /** True for a replication connection, physical or logical. */
+  readonly replication: boolean;
 }
 
 /** `endpoint=…`, `-c endpoint=…`, `-cendpoint=…` or `--endpoint=…` as a word of its own. */
@@ -112,29 +117,44 @@ export function takeEndpoint(options: string): { endpoint: string | undefined; r
   return { endpoint: match[1] ?? '', rest: rest.trim() };
 }
 
+/** The database id of a name like `db-….example.com` in TLS' SNI; DNS knows no upper case. */
+function endpointOf(servername: string | undefined): string | undefined {
+  const label = servername?.split('.', 1)[0]?.toLowerCase() ?? '';
+  return isDatabaseId(label) ? label : undefined;
+}
+
+/** What parse_bool() of Postgres takes for false; anything else asks for a walsender. */
+const NO_REPLICATION = /^(?:f|fa|fal|fals|false|n|no|of|off|0)$/i;
+
 /**
- * Reads who wants what. The database id is named by `options=endpoint=…`, else by `database`, and
- * then the database inside Postgres is the owner's.
+ * Reads who wants what. The database id is named by `options=endpoint=…`, else by the host name that
+ * TLS was asked for, and then `database` is the one inside Postgres, as there. Else the id is
+ * `database` itself, and inside it is the owner's; so it is with a host name and the same id again.
+ * @param servername of TLS' SNI.
  * @throws AppError `protocol_violation` without a role
  */
-export function readLogin(startup: Startup): Login {
+export function readLogin(startup: Startup, servername?: string): Login {
   const parameters = new Map(startup.parameters);
   const role = parameters.get('user') ?? '';
   if (role === '') throw violation('the start-up packet names no user');
   const unrecognized = [...parameters.keys()].filter((name) => name.startsWith(PROTOCOL_OPTION));
   for (const name of unrecognized) parameters.delete(name);
-  const { endpoint, rest } = takeEndpoint(parameters.get('options') ?? '');
-  if (endpoint !== undefined && rest === '') parameters.delete('options');
-  else if (endpoint !== undefined) parameters.set('options', rest);
+  const { endpoint: optional, rest } = takeEndpoint(parameters.get('options') ?? '');
+  if (optional !== undefined && rest === '') parameters.delete('options');
+  else if (optional !== undefined) parameters.set('options', rest);
   const named = parameters.get('database');
   const asked = named === undefined || named === '' ? role : named;
+  const hosted = endpointOf(servername);
+  const endpoint = optional ?? (hosted === asked ? undefined : hosted);
   parameters.set('database', endpoint === undefined ? OWNER_DATABASE : asked);
   return {
     database: endpoint ?? asked,
     role,
     applicationName: parameters.get('application_name'),
     parameters,
+    minor: Math.min(startup.minor, MINOR_MAX),
     unrecognized,
-    negotiate: startup.minor > 0 || unrecognized.length > 0,
+    negotiate: startup.minor > MINOR_MAX || unrecognized.length > 0,
+    replication: !NO_REPLICATION.test(parameters.get('replication') ?? 'false'),
   };
 }

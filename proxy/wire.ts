@@ -1,5 +1,5 @@
 /**
- * The PostgreSQL wire protocol 3.0, as far as a proxy speaks it itself. Pure: bytes in, values out.
+ * The PostgreSQL wire protocol 3.0 to 3.2, as far as a proxy speaks it itself. Pure: bytes in, values out.
  * Formats: https://www.postgresql.org/docs/18/protocol-message-formats.html; names and numbers of
  * src/include/libpq/pqcomm.h and src/include/libpq/protocol.h of Postgres.
  */
@@ -13,7 +13,11 @@ export const CANCEL_REQUEST_CODE = (1234 << 16) | 5678;
 export const SSL_REQUEST_CODE = (1234 << 16) | 5679;
 export const GSSENC_REQUEST_CODE = (1234 << 16) | 5680;
 
-/** The answer to SSLRequest and GSSENCRequest: go on in plain text. */
+/** The newest minor version that is spoken with clients: PG_PROTOCOL_LATEST of Postgres 18 is 3.2. */
+export const MINOR_MAX = 2;
+
+/** The answers to SSLRequest: TLS begins; and to it and GSSENCRequest: go on in plain text. */
+export const ENCRYPTED = Buffer.from('S');
 export const NOT_ENCRYPTED = Buffer.from('N');
 
 export const MESSAGE = {
@@ -93,12 +97,15 @@ export const isAuthenticationOk = (body: Buffer): boolean =>
   body.length === 4 && body.readInt32BE(0) === AUTH.ok;
 
 /**
- * NegotiateProtocolVersion: this server goes up to 3.0 and does not know these `_pq_.` options. The
+ * NegotiateProtocolVersion: 3.`minor` is spoken, and these `_pq_.` options are not known. The
  * version is the whole number, as SendNegotiateProtocolVersion() of backend_startup.c writes it.
  */
-export function encodeNegotiateProtocolVersion(unrecognized: readonly string[]): Buffer {
+export function encodeNegotiateProtocolVersion(
+  minor: number,
+  unrecognized: readonly string[],
+): Buffer {
   const head = Buffer.allocUnsafe(8);
-  head.writeInt32BE(PROTOCOL_3_0, 0);
+  head.writeInt32BE(PROTOCOL_3_0 + minor, 0);
   head.writeInt32BE(unrecognized.length, 4);
   const names = Buffer.from(unrecognized.map((name) => `${name}\0`).join(''));
   return encodeMessage(MESSAGE.negotiateProtocolVersion, Buffer.concat([head, names]));
@@ -121,36 +128,56 @@ export function decodeErrorResponse(body: Buffer): Readonly<Record<string, strin
   return fields;
 }
 
+/**
+ * Bytes of a secret in the versions up to 3.1, of one that Postgres makes for 3.2, and at most
+ * (MAX_CANCEL_KEY_LENGTH of procsignal.h: 32; the protocol allows 256).
+ */
+export const SECRET_BYTES = { short: 4, long: 32, max: 256 } as const;
+
 /** A backend's key for CancelRequest: process id and secret. */
 export interface BackendKey {
   readonly pid: number;
-  readonly secret: number;
+  readonly secret: Buffer;
 }
 
-export function encodeBackendKey(key: BackendKey): Buffer {
-  const body = Buffer.allocUnsafe(8);
+function encodeKey(key: BackendKey): Buffer {
+  const body = Buffer.allocUnsafe(4 + key.secret.length);
   body.writeInt32BE(key.pid, 0);
-  body.writeInt32BE(key.secret, 4);
-  return encodeMessage(MESSAGE.backendKeyData, body);
+  body.set(key.secret, 4);
+  return body;
 }
 
-/** @throws AppError `protocol_violation` if it is not a key of protocol 3.0. */
+/** A key of 4 to 260 bytes; a copy, since the bytes around it are of one login. */
+const decodeKey = (body: Buffer): BackendKey => ({
+  pid: body.readInt32BE(0),
+  secret: Buffer.from(body.subarray(4)),
+});
+
+const isKeyLength = (bytes: number): boolean => bytes > 4 && bytes <= 4 + SECRET_BYTES.max;
+
+export const encodeBackendKey = (key: BackendKey): Buffer =>
+  encodeMessage(MESSAGE.backendKeyData, encodeKey(key));
+
+/** @throws AppError `protocol_violation` if its length is none of a key. */
 export function decodeBackendKey(body: Buffer): BackendKey {
-  if (body.length !== 8)
+  if (!isKeyLength(body.length))
     throw new AppError('protocol_violation', { detail: 'a cancel key has an impossible length' });
-  return { pid: body.readInt32BE(0), secret: body.readInt32BE(4) };
+  return decodeKey(body);
 }
 
 export function encodeCancelRequest(key: BackendKey): Buffer {
-  const bytes = Buffer.allocUnsafe(16);
-  bytes.writeInt32BE(16, 0);
-  bytes.writeInt32BE(CANCEL_REQUEST_CODE, 4);
-  bytes.writeInt32BE(key.pid, 8);
-  bytes.writeInt32BE(key.secret, 12);
-  return bytes;
+  const body = encodeKey(key);
+  const head = Buffer.allocUnsafe(8);
+  head.writeInt32BE(8 + body.length, 0);
+  head.writeInt32BE(CANCEL_REQUEST_CODE, 4);
+  return Buffer.concat([head, body]);
 }
 
-/** A StartupMessage of protocol 3.0. */
+/** The key of a whole CancelRequest; undefined if its length is none of a key. */
+export const decodeCancelRequest = (packet: Buffer): BackendKey | undefined =>
+  isKeyLength(packet.length - 8) ? decodeKey(packet.subarray(8)) : undefined;
+
+/** A StartupMessage of protocol 3.0, which every Postgres takes; only cancel keys differ in 3.2. */
 export function encodeStartup(parameters: Iterable<readonly [string, string]>): Buffer {
   let text = '';
   for (const [name, value] of parameters) text += `${name}\0${value}\0`;

@@ -152,17 +152,39 @@ describe('a first packet', () => {
     client.socket.write(startupPacket({ user: 'owner', database: NOBODY }));
     expect((await client.bytes(2 + OFFER_BYTES)).toString('latin1', 2, 3)).toBe('R');
     client.socket.destroy();
-    expect(errorIn((await answerTo(ssl, ssl)).subarray(1))).toMatchObject({ C: '08P01' });
+    for (const request of [ssl, gss]) {
+      const again = await rawClient(stage.port);
+      again.socket.write(request);
+      await again.bytes(1);
+      again.socket.write(request);
+      expect(errorIn(await again.all(), 1)).toMatchObject({ C: '08P01' });
+    }
   });
 
-  test('of a later protocol is negotiated down to 3.0', async () => {
-    const packet = startupPacket({ user: 'owner', database: NOBODY, '_pq_.x': '1' }, (3 << 16) | 2);
+  // What Postgres 18 answers to each, byte by byte: test/proxy/version.stack.test.ts.
+  test.each([
+    [0, 0],
+    [1, 1],
+    [2, 2],
+    [3, 2],
+    [9999, 2],
+  ])('of 3.%i with an unknown option is told so, and 3.%i', async (minor, spoken) => {
+    const options = { user: 'owner', database: NOBODY, '_pq_.x': '1' };
     const client = await rawClient(stage.port);
-    client.socket.write(packet);
+    client.socket.write(startupPacket(options, (3 << 16) | minor));
     const said = await client.bytes(20 + OFFER_BYTES);
-    const expected = 'v\0\0\0\x13\0\x03\0\0\0\0\0\x01_pq_.x\0';
+    const expected = `v\0\0\0\x13\0\x03\0${String.fromCharCode(spoken)}\0\0\0\x01_pq_.x\0`;
     expect(said.toString('latin1', 0, 20)).toBe(expected);
     client.socket.destroy();
+  });
+
+  test('that asks for encryption and goes on in the same breath is refused', async () => {
+    const start = startupPacket({ user: 'owner', database: NOBODY });
+    for (const code of [0x2f, 0x30]) {
+      const request = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, code]);
+      const said = await answerTo(Buffer.concat([request, start]));
+      expect(errorIn(said)).toMatchObject({ C: '08P01', D: expect.stringContaining('behind') });
+    }
   });
 });
 

@@ -7,7 +7,13 @@ import type { AccessAnswer } from '../../model/wire.ts';
 import { isAllowed, verifiersOf } from '../../proxy/login.ts';
 import { createLru } from '../../proxy/lru.ts';
 import { findUser } from '../../proxy/privileges.ts';
-import { beginExchange, finishExchange, parseClientFirst } from '../../proxy/scram-exchange.ts';
+import {
+  beginExchange,
+  finishExchange,
+  isDowngraded,
+  mechanismsOf,
+  parseClientFirst,
+} from '../../proxy/scram-exchange.ts';
 import { prove } from './scram-client.ts';
 
 async function verifierOf(password: string, salt: Buffer, iterations: number): Promise<Verifier> {
@@ -25,11 +31,17 @@ const violates = (work: () => unknown): boolean => {
   return false;
 };
 
+const PLAIN = 'SCRAM-SHA-256';
+const PLUS = 'SCRAM-SHA-256-PLUS';
+
+/** Without TLS. */
+const firstOf = (text: string) => parseClientFirst(text, PLAIN, mechanismsOf(false));
+
 describe('the exchange', () => {
   test('of RFC 7677 section 3 is the same byte for byte', async () => {
     const salt = Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64');
     const verifier = await verifierOf('pencil', salt, 4096);
-    const first = parseClientFirst('n,,n=user,r=rOprNGfwEbeRWgbNEkqO');
+    const first = firstOf('n,,n=user,r=rOprNGfwEbeRWgbNEkqO');
     const exchange = beginExchange(first, '%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0', verifier);
     expect(exchange.serverFirst).toBe(
       'r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096',
@@ -58,7 +70,7 @@ describe('the exchange', () => {
           const newest = await verifierOf(one, salted, 10);
           const both = [newest, await verifierOf(two, salted, 10)];
           const bare = `n=,r=${ours}`;
-          const exchange = beginExchange(parseClientFirst(header + bare), theirs, newest);
+          const exchange = beginExchange(firstOf(header + bare), theirs, newest);
           for (const word of [one, two]) {
             const { final, serverFinal } = prove(word, bare, exchange.serverFirst, header);
             expect(finishExchange(exchange, final, both)).toBe(serverFinal);
@@ -83,16 +95,16 @@ describe('the exchange', () => {
     'n=,r=abc',
     '',
   ])('refuses the first message %p', (text) => {
-    expect(violates(() => parseClientFirst(text))).toBe(true);
+    expect(violates(() => firstOf(text))).toBe(true);
   });
 
   test.each(['n,,n=,r=abc', 'y,,n=user,r=abc', 'n,,n=user,r=abc,x=ext'])('takes %p', (text) => {
-    expect(parseClientFirst(text).nonce).toBe('abc');
+    expect(firstOf(text).nonce).toBe('abc');
   });
 
   test('refuses a final message that is laid out wrongly, or of another exchange', () => {
     const mock = mockVerifier('secret', 'name', 4096);
-    const exchange = beginExchange(parseClientFirst('n,,n=,r=abc'), 'def', mock);
+    const exchange = beginExchange(firstOf('n,,n=,r=abc'), 'def', mock);
     const { final } = prove('x', 'n=,r=abc', exchange.serverFirst);
     const proof = final.slice(final.indexOf(',p='));
     for (const text of [
@@ -106,6 +118,54 @@ describe('the exchange', () => {
     ])
       expect([text, violates(() => finishExchange(exchange, text, [mock]))]).toEqual([text, true]);
     expect(finishExchange(exchange, final, [mock])).toBeUndefined();
+  });
+});
+
+describe('an exchange that binds to the channel', () => {
+  const offered = mechanismsOf(true);
+  const bound = 'p=tls-server-end-point,,';
+  const endPoint = Buffer.from('ab'.repeat(32), 'hex');
+
+  test('is offered first, and only where there is a channel', () => {
+    expect(offered).toEqual([PLUS, PLAIN]);
+    expect(mechanismsOf(false)).toEqual([PLAIN]);
+  });
+
+  test('takes the proof that has the hash of the certificate, and no other', async () => {
+    const verifier = await verifierOf('pencil', Buffer.alloc(16, 1), 10);
+    const first = parseClientFirst(`${bound}n=,r=abc`, PLUS, offered);
+    const exchange = beginExchange(first, 'def', verifier, endPoint);
+    const proveBound = (hash: Buffer) =>
+      prove('pencil', 'n=,r=abc', exchange.serverFirst, bound, hash);
+    const { final, serverFinal } = proveBound(endPoint);
+    expect(finishExchange(exchange, final, [verifier])).toBe(serverFinal);
+    for (const other of [Buffer.alloc(0), Buffer.alloc(32), endPoint.subarray(1)]) {
+      const { final: wrong } = proveBound(other);
+      expect(violates(() => finishExchange(exchange, wrong, [verifier]))).toBe(true);
+    }
+  });
+
+  test.each([
+    ['n,,n=,r=abc', PLUS],
+    ['y,,n=,r=abc', PLUS],
+    [`${bound}n=,r=abc`, PLAIN],
+    ['p=tls-unique,,n=,r=abc', PLUS],
+    ['p=tls-exporter,,n=,r=abc', PLUS],
+    ['p=,,n=,r=abc', PLUS],
+    ['p=tls-server-end-point,a=x,n=,r=abc', PLUS],
+    [`${bound}n=,r=abc`, 'SCRAM-SHA-1-PLUS'],
+  ])('is not begun by %p of %p', (text, mechanism) => {
+    expect(violates(() => parseClientFirst(text, mechanism, offered))).toBe(true);
+  });
+
+  test('is a downgrade if the client says that we had offered none', () => {
+    const isDown = (text: string, inside: boolean): boolean => {
+      const ours = mechanismsOf(inside);
+      return isDowngraded(parseClientFirst(text, PLAIN, ours), ours);
+    };
+    expect(isDown('y,,n=,r=abc', true)).toBe(true);
+    expect(isDown('n,,n=,r=abc', true)).toBe(false);
+    expect(isDown('y,,n=,r=abc', false)).toBe(false);
   });
 });
 

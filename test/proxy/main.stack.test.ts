@@ -1,15 +1,35 @@
 /** The proxy as the process it is: built code, in a folder that only its owner can look into. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, chown, cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
+import type { TLSSocket } from 'node:tls';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  jest,
+  test,
+} from '@jest/globals';
 import { freePort } from '../../lib/free-port.ts';
 import { childEnvironment } from '../../lib/environment.ts';
+import { replaceFile } from '../../lib/files.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 import { isRoot } from '../../host/prepare.ts';
 import { FAKE_TOKEN } from './fake-api.ts';
-import { ask, createStage, failureOf, type Stage } from './stage.ts';
+import {
+  ask,
+  createStage,
+  failureOf,
+  rawTlsClient,
+  testCertificate,
+  until,
+  type Stage,
+} from './stage.ts';
 
 jest.setTimeout(60_000);
 
@@ -117,6 +137,62 @@ test('it gives root away, serves without its folder, and ends in order', async (
   expect(said).toMatch(/"ended":"(client|postgres)","msg":"session"/);
   for (const secret of [FAKE_TOKEN, 'a secret of the fleet', 'SCRAM-SHA-256$', 'select 1'])
     expect(said).not.toContain(secret);
+});
+
+describe('the certificate', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'pl-tls-'));
+    await chmod(folder, 0o711);
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  /** The user `daemon`, whom the proxy becomes. */
+  const DAEMON = 1;
+
+  async function write(uid: number): Promise<{ settings: Record<string, string>; serial: string }> {
+    const { cert, key } = testCertificate();
+    const paths = { cert: join(folder, 'proxy.crt'), key: join(folder, 'proxy.key') };
+    await replaceFile(paths.cert, cert, 0o644);
+    await replaceFile(paths.key, key, 0o600);
+    if (isRoot()) await chown(paths.key, uid, uid);
+    const settings = { PILOTLIGHT_TLS_CERT: paths.cert, PILOTLIGHT_TLS_KEY: paths.key };
+    return { settings, serial: new X509Certificate(cert).serialNumber };
+  }
+
+  async function shownSerial(port: number): Promise<string> {
+    const { socket } = await rawTlsClient(port, 'asked');
+    const { serialNumber } = (socket as TLSSocket).getPeerCertificate();
+    socket.destroy();
+    return serialNumber;
+  }
+
+  test('is read again by the user that the proxy has become', async () => {
+    const port = await freePort();
+    const { settings, serial } = await write(DAEMON);
+    const proxy = start({ PILOTLIGHT_PORT: String(port), ...settings });
+    await proxy.until('listening');
+    expect(await shownSerial(port)).toBe(serial);
+    const ssl = { rejectUnauthorized: false };
+    expect(await ask(stage.client({ port, ssl }), 'select 1')).toBe(1);
+    const next = await write(DAEMON);
+    await until(async () => (await shownSerial(port)) === next.serial);
+    await proxy.until('has been read again');
+    child?.kill('SIGTERM');
+    expect(await proxy.exit).toBe(0);
+    expect(proxy.said()).toMatch(/"tls":"TLSv1.3"/);
+    expect(proxy.said()).not.toContain('PRIVATE KEY');
+  });
+
+  test('that this user could not read again is refused at the start', async () => {
+    if (!isRoot()) return;
+    const { settings } = await write(0);
+    const proxy = start({ PILOTLIGHT_PORT: String(await freePort()), ...settings });
+    expect(await proxy.exit).toBe(1);
+    expect(proxy.said()).toMatch(
+      /^pilotlight proxy: the proxy's user can not read .*proxy\.key.*\n$/,
+    );
+  });
 });
 
 test('it ends when its home is removed, though it can not look there', async () => {

@@ -19,13 +19,15 @@ export function prove(
   clientFirstBare: string,
   serverFirst: string,
   gs2Header = 'n,,',
+  /** What `p=…` binds to. */
+  endPoint: Buffer = Buffer.alloc(0),
 ): ClientProof {
   const fields = new Map(serverFirst.split(',').map((part) => [part.charAt(0), part.slice(2)]));
   const salt = Buffer.from(fields.get('s') ?? '', 'base64');
   const salted = pbkdf2Sync(password, salt, Number(fields.get('i')), 32, 'sha256');
   const clientKey = hmac(salted, 'Client Key');
   const storedKey = createHash('sha256').update(clientKey).digest();
-  const binding = Buffer.from(gs2Header).toString('base64');
+  const binding = Buffer.concat([Buffer.from(gs2Header), endPoint]).toString('base64');
   const withoutProof = `c=${binding},r=${fields.get('r') ?? ''}`;
   const message = [clientFirstBare, serverFirst, withoutProof].join(',');
   const signature = hmac(storedKey, message);
@@ -64,6 +66,21 @@ export function saslInitial(data: string, mechanism = 'SCRAM-SHA-256'): Buffer {
 /** Length of AuthenticationSASL with the one mechanism. */
 export const OFFER_BYTES = 1 + 4 + 4 + 'SCRAM-SHA-256'.length + 2;
 
+/** How a client binds to the channel; by itself not at all. */
+export interface Binding {
+  readonly header?: string;
+  readonly mechanism?: string;
+  readonly endPoint?: Buffer;
+}
+
+/** Waits for a whole message at `offset`. @returns where it ends. */
+async function messageEnd(client: RawClient, offset: number): Promise<number> {
+  const head = await client.bytes(offset + 5);
+  const end = offset + 1 + head.readInt32BE(offset + 1);
+  await client.bytes(end);
+  return end;
+}
+
 /**
  * Logs in and returns everything the proxy said until it closed, and the milliseconds from the
  * client's last message to that.
@@ -71,17 +88,16 @@ export const OFFER_BYTES = 1 + 4 + 4 + 'SCRAM-SHA-256'.length + 2;
 export async function attempt(
   client: RawClient,
   login: { readonly user: string; readonly database: string; readonly password: string },
+  { header = 'n,,', mechanism, endPoint }: Binding = {},
 ): Promise<{ said: Buffer; afterMs: number; wholeMs: number }> {
   const begun = performance.now();
-  const nonce = 'fyko+d2lbbFgONRv9qkxdawL';
+  const bare = 'n=,r=fyko+d2lbbFgONRv9qkxdawL';
   client.socket.write(startupPacket({ user: login.user, database: login.database }));
-  await client.bytes(OFFER_BYTES);
-  client.socket.write(saslInitial(`n,,n=,r=${nonce}`));
-  const head = await client.bytes(OFFER_BYTES + 9);
-  const length = head.readInt32BE(OFFER_BYTES + 1);
-  const got = await client.bytes(OFFER_BYTES + 1 + length);
-  const serverFirst = got.toString('utf8', OFFER_BYTES + 9, OFFER_BYTES + 1 + length);
-  const { final } = prove(login.password, `n=,r=${nonce}`, serverFirst);
+  const offered = await messageEnd(client, 0);
+  client.socket.write(saslInitial(`${header}${bare}`, mechanism));
+  const end = await messageEnd(client, offered);
+  const serverFirst = (await client.bytes(end)).toString('utf8', offered + 9, end);
+  const { final } = prove(login.password, bare, serverFirst, header, endPoint);
   client.socket.write(passwordMessage(Buffer.from(final)));
   const sentAt = performance.now();
   const said = await client.all();

@@ -1,15 +1,21 @@
-/** The byte pump between two real sockets. */
+/** The byte pump between two real sockets, the client's plain and inside TLS. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { connect as connectTls } from 'node:tls';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { splice, type SessionEnd } from '../../proxy/session.ts';
+import { encrypt } from '../../proxy/tls.ts';
+import { testCertificate } from './stage.ts';
 
 interface Ends {
   readonly client: Socket;
   readonly postgres: Socket;
+  readonly breakOff: () => void;
+  /** Closes without what TLS says at the end. */
+  readonly vanish: () => void;
   readonly session: Promise<SessionEnd>;
 }
 
@@ -17,7 +23,23 @@ let folder: string;
 let close: () => void;
 let ends: Ends;
 
-beforeEach(async () => {
+/** Both ends of one connection, as a client and the proxy hold them. */
+type Pair = (client: Socket, inner: Socket) => Promise<readonly [Socket, Socket]>;
+
+const plain: Pair = (client, inner) => Promise.resolve([client, inner]);
+
+const { certificate } = testCertificate();
+const tls =
+  (version: 'TLSv1.2' | 'TLSv1.3'): Pair =>
+  async (client, inner) => {
+    const encrypted = encrypt(inner, certificate, new AbortController().signal);
+    const trusting = { rejectUnauthorized: false, allowHalfOpen: true, maxVersion: version };
+    const secure = connectTls({ socket: client, ...trusting });
+    await once(secure, 'secureConnect');
+    return [secure, await encrypted];
+  };
+
+async function open(pair: Pair): Promise<void> {
   folder = await mkdtemp(join(tmpdir(), 'pl-splice-'));
   const path = join(folder, 's');
   const postgres = createServer({ allowHalfOpen: true }).listen(path);
@@ -25,20 +47,29 @@ beforeEach(async () => {
   const front = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(front, 'listening');
   const { port } = front.address() as AddressInfo;
-  const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
-  const [[inner], [server], backend] = (await Promise.all([
+  const outer = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  const [[accepted], [server], backend] = (await Promise.all([
     once(front, 'connection'),
     once(postgres, 'connection'),
     Promise.resolve(connect({ path, allowHalfOpen: true })),
   ])) as [[Socket], [Socket], Socket];
-  for (const socket of [client, inner, server, backend]) socket.on('error', () => undefined);
-  ends = { client, postgres: server, session: splice(inner, backend) };
+  const [client, inner] = await pair(outer, accepted);
+  for (const socket of [outer, accepted, client, inner, server, backend])
+    socket.on('error', () => undefined);
+  ends = {
+    client,
+    postgres: server,
+    breakOff: () => outer.resetAndDestroy(),
+    vanish: () => outer.destroy(),
+    session: splice(inner, backend),
+  };
   close = () => {
     for (const socket of [client, inner, server, backend]) socket.destroy();
     front.close();
     postgres.close();
   };
-});
+}
+
 afterEach(async () => {
   close();
   await rm(folder, { recursive: true });
@@ -52,32 +83,51 @@ const read = async (socket: Socket): Promise<string> => {
   return text;
 };
 
-test('an end of the client is passed on as an end, and what Postgres still says arrives', async () => {
-  ends.client.end('last words');
-  expect(await read(ends.postgres)).toBe('last words');
-  ends.postgres.end('an answer');
-  expect(await read(ends.client)).toBe('an answer');
-  expect(await ends.session).toEqual({ ended: 'client', bytesIn: 10, bytesOut: 9 });
-});
+describe.each([
+  ['plain', plain],
+  ['inside TLS 1.2', tls('TLSv1.2')],
+  ['inside TLS 1.3', tls('TLSv1.3')],
+])('%s', (_, pair) => {
+  beforeEach(() => open(pair));
 
-test('an end of Postgres ends the client after its last bytes', async () => {
-  ends.postgres.end('x'.repeat(500_000));
-  expect(await read(ends.client)).toHaveLength(500_000);
-  ends.client.end();
-  expect(await ends.session).toMatchObject({ ended: 'postgres', bytesOut: 500_000 });
-});
+  test('an end of the client is passed on as an end, and what Postgres still says arrives', async () => {
+    ends.client.end('last words');
+    expect(await read(ends.postgres)).toBe('last words');
+    ends.postgres.end('an answer');
+    expect(await read(ends.client)).toBe('an answer');
+    expect(await ends.session).toEqual({ ended: 'client', bytesIn: 10, bytesOut: 9 });
+  });
 
-test('a client that breaks off closes Postgres at once', async () => {
-  ends.client.write('hello');
-  await once(ends.postgres, 'data');
-  ends.client.resetAndDestroy();
-  expect(await ends.session).toMatchObject({ ended: 'client_broken', bytesIn: 5 });
-});
+  test('an end of Postgres ends the client after its last bytes', async () => {
+    ends.postgres.end('x'.repeat(500_000));
+    expect(await read(ends.client)).toHaveLength(500_000);
+    ends.client.end();
+    expect(await ends.session).toMatchObject({ ended: 'postgres', bytesOut: 500_000 });
+  });
 
-test('a client that stays after Postgres has gone is closed within seconds', async () => {
-  ends.client.resume();
-  ends.postgres.destroy();
-  const begun = performance.now();
-  expect(await ends.session).toMatchObject({ ended: 'postgres' });
-  expect(performance.now() - begun).toBeGreaterThan(4_900);
-}, 10_000);
+  test('a client that breaks off closes Postgres at once', async () => {
+    ends.client.write('hello');
+    await once(ends.postgres, 'data');
+    ends.breakOff();
+    expect(await ends.session).toMatchObject({ ended: 'client_broken', bytesIn: 5 });
+  });
+
+  test('a client that closes without a word is gone as soon as Postgres has heard it', async () => {
+    ends.client.write('hello');
+    await once(ends.postgres, 'data');
+    const begun = performance.now();
+    ends.vanish();
+    await once(ends.postgres, 'end');
+    ends.postgres.end();
+    expect(await ends.session).toMatchObject({ bytesIn: 5 });
+    expect(performance.now() - begun).toBeLessThan(1_000);
+  });
+
+  test('a client that stays after Postgres has gone is closed within seconds', async () => {
+    ends.client.resume();
+    ends.postgres.destroy();
+    const begun = performance.now();
+    expect(await ends.session).toMatchObject({ ended: 'postgres' });
+    expect(performance.now() - begun).toBeGreaterThan(4_900);
+  }, 10_000);
+});

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import pg from 'pg';
 import { listen } from '../../lib/listen.ts';
 import { createLogger } from '../../lib/log.ts';
@@ -10,6 +11,8 @@ import { makeVerifier } from '../../lib/verifier.ts';
 import { AppError } from '../../model/errors.ts';
 import { databaseIdOf } from '../../model/ids.ts';
 import { createProxy, type Proxy } from '../../proxy/server.ts';
+import { readCertificate, type Certificate } from '../../proxy/tls.ts';
+import { makeCertificate } from '../../dev/certificate.ts';
 import { FAKE_TOKEN, startFakeApi, type FakeApi } from './fake-api.ts';
 import { createTenant, type Tenant } from './tenant.ts';
 
@@ -32,7 +35,16 @@ export interface Stage {
   readonly end: () => Promise<void>;
 }
 
+/** A certificate as `npm start` makes it. */
+export function testCertificate(): { cert: string; key: string; certificate: Certificate } {
+  const [from, to] = [new Date(Date.now() - 60_000), new Date(Date.now() + 3_600_000)];
+  const names = ['127.0.0.1', 'localhost', '*.pilotlight.localhost'];
+  const made = makeCertificate({ commonName: 'test', names, from, to });
+  return { ...made, certificate: readCertificate(made.cert, made.key) };
+}
+
 export interface StageOptions {
+  readonly certificate?: () => Certificate;
   readonly holdMs?: number;
   readonly loginMs?: number;
   readonly idleMs?: number;
@@ -94,6 +106,7 @@ export async function createStage(options: StageOptions = {}): Promise<Stage> {
     fleetSecret: 'a secret of the fleet',
     holdMs: options.holdMs ?? 10_000,
     ...(options.loginMs === undefined ? {} : { loginMs: options.loginMs }),
+    ...(options.certificate === undefined ? {} : { certificate: options.certificate }),
     registry,
     log: createLogger('proxy', 'error'),
   });
@@ -158,8 +171,14 @@ export interface RawClient {
 export async function rawClient(port: number): Promise<RawClient> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
   await once(socket, 'connect');
+  return listenTo(socket);
+}
+
+/** Collects what comes. */
+function listenTo(socket: Socket): RawClient {
   let got = Buffer.alloc(0);
-  socket.on('data', (chunk: Buffer) => (got = Buffer.concat([got, chunk])));
+  const onData = (chunk: Buffer): void => void (got = Buffer.concat([got, chunk]));
+  socket.on('data', onData);
   socket.on('error', () => undefined);
   const closed = new Promise<void>((resolve) => {
     socket.once('end', () => resolve());
@@ -180,6 +199,32 @@ export async function rawClient(port: number): Promise<RawClient> {
       return got;
     },
   };
+}
+
+export const SSL_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
+export const GSSENC_REQUEST = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x30]);
+
+/**
+ * The same inside TLS.
+ * @param how `asked`: by SSLRequest; `direct`: at once.
+ * @throws what the handshake fails with
+ */
+export async function rawTlsClient(
+  port: number,
+  how: 'asked' | 'direct',
+  options: ConnectionOptions = {},
+): Promise<RawClient> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+  await once(socket, 'connect');
+  if (how === 'asked') {
+    socket.write(SSL_REQUEST);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    if (answer.toString() !== 'S') throw new Error(`not S but ${answer.toString('latin1')}`);
+  }
+  const trusting = { rejectUnauthorized: false, allowHalfOpen: true };
+  const secure = connectTls({ socket, ...trusting, ...options });
+  await once(secure, 'secureConnect');
+  return listenTo(secure);
 }
 
 /** Waits until something is true. */
