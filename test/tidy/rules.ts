@@ -46,6 +46,11 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
     packages: ['zod'],
   },
   bench: { own: ['model', 'lib', 'db', 'api', 'host', 'proxy', 'dev'], packages: [] },
+  // Clients as customers have them.
+  'bench/drivers': {
+    own: ['model', 'lib', 'db', 'host', 'dev', 'bench'],
+    packages: ['pg', 'postgres'],
+  },
 };
 
 /** Outside the table of folders: tests, and the tools that work on the repository. */
@@ -68,6 +73,7 @@ export const MAINS: Readonly<Record<string, readonly string[]>> = {
   'bench/cycles/main.ts': [],
   'bench/mutants/main.ts': [],
   'bench/cold/main.ts': [],
+  'bench/drivers/main.ts': ['@temporalio/'],
   'dev/compose.ts': ['api/', 'proxy/', '@temporalio/'],
   'dev/migrate.ts': ['api/', 'proxy/', '@temporalio/'],
   'dev/temporal/cli.ts': ['api/', 'proxy/', 'db/'],
