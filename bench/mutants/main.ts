@@ -7,13 +7,14 @@ import { ConfigError } from '../../lib/config-error.ts';
 import { createLogger } from '../../lib/log.ts';
 import { lineOf } from '../harness.ts';
 import { createCopy, type Copy } from './copy.ts';
+import { FRONT_DOOR } from './front-door.ts';
 import { MUTANTS, type Mutant } from './list.ts';
 
 type Say = (line: string) => void;
 
 /** Those whose name contains one of the words; all without any. */
 function chosen(words: readonly string[]): readonly Mutant[] {
-  const found = MUTANTS.filter(
+  const found = [...MUTANTS, ...FRONT_DOOR].filter(
     ({ name }) => words.length === 0 || words.some((word) => name.includes(word)),
   );
   if (found.length === 0) throw new ConfigError('no mutant has that in its name');

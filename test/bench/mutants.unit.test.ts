@@ -3,13 +3,16 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { mutate } from '../../bench/mutants/copy.ts';
+import { FRONT_DOOR } from '../../bench/mutants/front-door.ts';
 import { MUTANTS } from '../../bench/mutants/list.ts';
 import { ConfigError } from '../../lib/config-error.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 
 const read = (file: string): string => readFileSync(join(PACKAGE_ROOT, file), 'utf8');
 
-describe.each(MUTANTS.map((mutant) => [mutant.name, mutant] as const))('%s', (_, mutant) => {
+const ALL = [...MUTANTS, ...FRONT_DOOR];
+
+describe.each(ALL.map((mutant) => [mutant.name, mutant] as const))('%s', (_, mutant) => {
   it('changes its file, and names a test that there is', () => {
     const text = read(mutant.file);
     expect(mutate(text, mutant)).not.toBe(text);

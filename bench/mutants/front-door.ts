@@ -1,0 +1,120 @@
+/** The guards of the proxy's front door (docs/decisions/0008-the-front-door.md). */
+import type { Mutant } from './list.ts';
+
+const TLS = 'test/proxy/tls.stack.test.ts';
+const LIFE = 'test/proxy/tls-life.stack.test.ts';
+const VERSION = 'test/proxy/version.stack.test.ts';
+const EXCHANGE = 'proxy/scram-exchange.ts';
+
+const guards: readonly Mutant[] = [
+  {
+    name: 'bytes from before the handshake are forgotten instead of refused',
+    file: 'proxy/front.ts',
+    edits: [['    checkNothingAhead(front);\n', '']],
+    shownBy: [TLS, 'sends bytes behind its request'],
+  },
+  {
+    name: 'encryption may be asked for inside TLS',
+    file: 'proxy/front.ts',
+    edits: [['if (front.channel !== undefined) throw', 'if (false) throw']],
+    shownBy: [TLS, 'inside TLS'],
+  },
+  {
+    name: 'TLS at once needs no ALPN',
+    file: 'proxy/front.ts',
+    edits: [['if (alpnProtocol !== ALPN) throw', 'if (false) throw']],
+    shownBy: [TLS, 'may begin with TLS at once'],
+  },
+  {
+    name: 'an old TLS is spoken',
+    file: 'proxy/tls.ts',
+    edits: [["minVersion: 'TLSv1.2'", "minVersion: 'TLSv1', ciphers: 'ALL@SECLEVEL=0'"]],
+    shownBy: [TLS, 'of an older TLS'],
+  },
+  {
+    name: 'a client may negotiate again',
+    file: 'proxy/tls.ts',
+    edits: [['crypto.SSL_OP_NO_RENEGOTIATION', '0']],
+    shownBy: [TLS, 'may not negotiate again'],
+  },
+  {
+    name: 'a handshake may take for ever',
+    file: 'proxy/tls.ts',
+    edits: [["    signal.addEventListener('abort', onAbort, { once: true });\n", '']],
+    shownBy: [TLS, 'never ends its handshake'],
+  },
+  {
+    name: 'a database that requires TLS takes plain logins',
+    file: 'proxy/login.ts',
+    edits: [["access.tls === 'required' && front.channel === undefined", 'false']],
+    shownBy: [TLS, 'refuses a plain login'],
+  },
+  {
+    name: 'any hash binds to the channel',
+    file: EXCHANGE,
+    edits: [['if (binding !== exchange.binding) throw', 'if (false) throw']],
+    shownBy: [TLS, 'to another certificate is refused'],
+  },
+  {
+    name: 'a downgrade passes',
+    file: 'proxy/login.ts',
+    edits: [['isDowngraded(first, mechanisms) ? undefined : signature', 'signature']],
+    shownBy: [TLS, 'believes that we offer no binding'],
+  },
+  {
+    name: 'binding is offered without anything to bind to',
+    file: 'proxy/login.ts',
+    edits: [['channel?.endPoint !== undefined', 'channel !== undefined']],
+    shownBy: [TLS, 'is not offered where'],
+  },
+  {
+    name: 'a new certificate does not hold for who comes next',
+    file: 'proxy/server.ts',
+    edits: [
+      [
+        'certificate = () => undefined } = options',
+        'certificate: now = () => undefined } = options',
+      ],
+      [
+        'const limits = { holdMs, loginMs };',
+        'const limits = { holdMs, loginMs };\n  const first = now();\n  const certificate = () => first;',
+      ],
+    ],
+    shownBy: [LIFE, 'that is replaced holds'],
+  },
+  {
+    name: 'a key that the user can not read is taken',
+    file: 'proxy/main.ts',
+    edits: [['checkReadable(files);', 'void checkReadable;']],
+    shownBy: ['test/proxy/main.stack.test.ts', 'could not read again'],
+  },
+  {
+    name: 'the secret of a cancel key does not count',
+    file: 'proxy/cancel.ts',
+    edits: [['if (!timingSafeEqual(target.ours, secret)) return false;', '']],
+    shownBy: [VERSION, 'cancels its own session'],
+  },
+  {
+    name: 'clients of 3.0 get long cancel keys',
+    file: 'proxy/cancel.ts',
+    edits: [['minor < LONG_SINCE ? SECRET_BYTES.short', 'minor < 0 ? SECRET_BYTES.short']],
+    shownBy: [VERSION, 'is answered as by Postgres'],
+  },
+  {
+    name: 'a version above ours is not negotiated',
+    file: 'proxy/startup.ts',
+    edits: [['startup.minor > MINOR_MAX || ', '']],
+    shownBy: [VERSION, 'is answered as by Postgres'],
+  },
+  {
+    name: 'replication goes on to Postgres',
+    file: 'proxy/login.ts',
+    edits: [['if (login.replication) throw', 'if (false) throw']],
+    shownBy: [VERSION, 'is refused in clear words'],
+  },
+];
+
+export const FRONT_DOOR: readonly Mutant[] = guards.map((one) => ({
+  ...one,
+  name: `front door: ${one.name}`,
+}));
