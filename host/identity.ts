@@ -93,14 +93,22 @@ function learn({ known }: Store, identity: Identity): Identity {
   return identity;
 }
 
-async function read(store: Store, database: string): Promise<Identity | undefined> {
+/** Reads a document and remembers nothing of it. @returns undefined if there is no such database. */
+export async function readDocument(
+  volume: Volume,
+  database: string,
+): Promise<Identity | undefined> {
   try {
-    const text = await readFile(store.volume.database(database).document, 'utf8');
-    return learn(store, parseDocument(text, database));
+    return parseDocument(await readFile(volume.database(database).document, 'utf8'), database);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+async function read(store: Store, database: string): Promise<Identity | undefined> {
+  const identity = await readDocument(store.volume, database);
+  return identity && learn(store, identity);
 }
 
 /** Runs `work` under the document's lock. */

@@ -77,6 +77,18 @@ function identityRoutes(verbs: AgentVerbs): readonly HttpRoute[] {
   return [
     {
       method: 'GET',
+      path: '/v1/identities',
+      scope: CALLERS,
+      handle: () => verbs.listIdentities(''),
+    },
+    {
+      method: 'GET',
+      path: '/v1/identities/:after',
+      scope: CALLERS,
+      handle: ({ params }) => verbs.listIdentities(databaseOf(params['after'])),
+    },
+    {
+      method: 'GET',
       path: '/v1/identity/:database',
       scope: CALLERS,
       async handle({ params }) {

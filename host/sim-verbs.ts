@@ -288,6 +288,7 @@ export function createSimVerbs(agent: SimAgent, report: () => HostReport): Agent
     readIdentity: async (database) => volume.identity(database),
     replaceIdentity: async (database, expectedVersion, document) =>
       volume.replace(database, expectedVersion, document),
+    listIdentities: async (after) => volume.list(agent.host, after),
     awake: async (database) => ({
       ...agent.slots.version(),
       ...{ visited: false, epoch: agent.slots.byDatabase(database)?.epoch ?? null },

@@ -8,6 +8,9 @@ import { AppError } from '../model/errors.ts';
 import type { Identity, NewIdentity } from '../model/identity.ts';
 import { DIRECTORY_ID_BYTES, directoryIdOf } from '../model/ids.ts';
 import type { SlotRef } from '../model/wire.ts';
+import { IDENTITIES_PER_PAGE, type IdentityPage, type ListedIdentity } from './contract.ts';
+
+const VOLUME = 'simulated';
 
 /** A run that lives: its processes hold the lock. */
 export interface SimProcess extends SlotRef {
@@ -36,6 +39,8 @@ export interface SimVolume {
   readonly bind: (identity: NewIdentity, directory: string) => Identity;
   /** @throws AppError as the real agent's replace. */
   readonly replace: (database: string, expectedVersion: number, document: Identity) => Identity;
+  /** As the real agent's listing. @param host that is asked. */
+  readonly list: (host: string, after: string) => IdentityPage;
   readonly makeDirectory: (host: string) => SimDirectory;
   readonly removeDirectory: (id: string) => void;
   readonly directory: (id: string) => SimDirectory | undefined;
@@ -83,14 +88,32 @@ function replace(
   return next;
 }
 
+function list({ documents, directories }: Store, asked: string, after: string): IdentityPage {
+  const ids = [...documents.keys()].filter((id) => id > after).sort();
+  const page = ids.slice(0, IDENTITIES_PER_PAGE);
+  const listed = page.flatMap((id) => documents.get(id) ?? []);
+  return {
+    volume: VOLUME,
+    hosts: [...new Set([asked, ...[...directories.values()].map(({ host }) => host)])].sort(),
+    identities: listed.map((identity): ListedIdentity => {
+      const found = directories.get(identity.directory);
+      const { epoch = 0, host = '', released = true, purged = false } = found ?? {};
+      return { identity, run: found === undefined ? null : { epoch, host, released }, purged };
+    }),
+    damaged: [],
+    next: ids.length > page.length ? (page.at(-1) ?? null) : null,
+  };
+}
+
 export function createSimVolume(): SimVolume {
   const store: Store = { documents: new Map(), directories: new Map(), bound: new Map() };
   return {
-    id: 'simulated',
+    id: VOLUME,
     identity: (database) => store.documents.get(database),
     bind: (identity, directory) => bind(store, identity, directory),
     replace: (database, expectedVersion, document) =>
       replace(store, database, expectedVersion, document),
+    list: (host, after) => list(store, host, after),
     makeDirectory(host) {
       const id = directoryIdOf(randomBytes(DIRECTORY_ID_BYTES));
       const directory: SimDirectory = {

@@ -215,6 +215,7 @@ function reachVerbs(machine: Machine): AgentVerbs {
     purge: reach(machine, 'purge', (verbs) => verbs.purge),
     awake: reach(machine, 'awake', (verbs) => verbs.awake),
     readIdentity: reach(machine, 'readIdentity', (verbs) => verbs.readIdentity),
+    listIdentities: reach(machine, 'listIdentities', (verbs) => verbs.listIdentities),
     replaceIdentity: reach(machine, 'replaceIdentity', (verbs) => verbs.replaceIdentity),
     shutDown: reach(machine, 'shutDown', (verbs) => verbs.shutDown),
     report() {

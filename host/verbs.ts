@@ -6,6 +6,7 @@ import { awake } from './awake.ts';
 import type { AgentContext } from './context.ts';
 import type { AgentVerbs } from './contract.ts';
 import { purge } from './purge.ts';
+import { listIdentities } from './listing.ts';
 import { shutDown } from './shutdown.ts';
 import type { Supervision } from './supervise.ts';
 import { suspend } from './suspend.ts';
@@ -27,6 +28,7 @@ export function createVerbs(
     purge: (database) => purge(context, database),
     readIdentity: identities.read,
     replaceIdentity: identities.replace,
+    listIdentities: (after) => listIdentities(context.volume, after),
     awake: (database) => awake(context, database),
     report,
     shutDown: (graceMs) => shutDown(context, graceMs),

@@ -61,6 +61,7 @@ export interface Volume {
   readonly file: string;
   readonly hosts: string;
   readonly directories: string;
+  readonly databases: string;
   readonly templates: string;
   readonly uids: string;
   readonly host: (id: string) => HostPaths;
@@ -118,6 +119,7 @@ export function volumePaths(root: string): Omit<Volume, 'id' | 'kind' | 'space'>
     file: join(root, 'volume.json'),
     hosts: join(root, 'hosts'),
     directories: join(root, 'directories'),
+    databases: join(root, 'databases'),
     templates: join(root, 'templates'),
     uids: join(root, 'uids'),
     host: (id) => {
