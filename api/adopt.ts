@@ -30,7 +30,7 @@ export function createAdopter(parts: Parts, generation: () => Promise<string>) {
   const owed = new Set<string>();
   let of = '';
 
-  /** @returns false if that came to nothing: it is tried again when a host speaks of it again. */
+  /** @returns false if that came to nothing: then it is owed. */
   async function take(host: string, database: string, requestId: string): Promise<boolean> {
     try {
       await hearDocument(parts, host, database, requestId);
@@ -52,7 +52,7 @@ export function createAdopter(parts: Parts, generation: () => Promise<string>) {
       if (unsure.length === 0) return;
       const missing = new Set(await databaseMissing(parts.hot, unsure));
       for (const id of unsure)
-        if (!missing.has(id) || (await take(host, id, requestId))) known.add(id);
+        (!missing.has(id) || (await take(host, id, requestId)) ? known : owed).add(id);
     },
     /** A document has been made or changed, and the index could not be told. */
     owe: (database: string) => owed.add(database),
