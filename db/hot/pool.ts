@@ -7,19 +7,21 @@
  * `durable` for create, change and delete.
  */
 import pg from 'pg';
+import { errnoOf } from '../../lib/errno.ts';
 import { AppError } from '../../model/errors.ts';
 import { createBreaker, PROMPT_MS } from './breaker.ts';
 import { createGather } from './gather.ts';
 import type { Hot, HotOptions, Run, Statement } from './hot.ts';
 
-/** What the server says when it is not there, not ready or not writable: classes 08, 53, 57, 25006. */
+/**
+ * What the server says when it is not there, not ready or not writable (classes 08, 53, 57, 25006), and
+ * when another has come in its place that is not made yet (no database, role, table or function).
+ */
 function isUnavailable(error: unknown): boolean {
-  if (error instanceof pg.DatabaseError) return /^(08|53|57|25006)/.test(error.code ?? '');
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return (
-    typeof code === 'string' ||
-    (error instanceof Error && /terminated|timeout|not queryable/i.test(error.message))
-  );
+  const code = errnoOf(error) ?? '';
+  if (error instanceof pg.DatabaseError) return /^(08|28|3D|42P01|42883|53|57|25006)/.test(code);
+  const said = error instanceof Error ? error.message : '';
+  return code !== '' || /terminated|timeout|not queryable/i.test(said);
 }
 
 /** True if a row with the primary key of one of these constraints was there already. */
