@@ -73,6 +73,11 @@ const MANAGEMENT_KEYS = {
     fallback: 1,
     help: 'simulated hosts in one process, for benches: their ids and ports are counted up',
   }),
+  PILOTLIGHT_HOSTS: key({
+    parse: pairs,
+    fallback: {},
+    help: 'hosts that npm run rebuild asks, host=address, comma-separated; empty: those of npm start',
+  }),
   PILOTLIGHT_TEST_SECONDS: key({
     parse: integer(1, 86_400),
     fallback: 20,

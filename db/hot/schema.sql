@@ -257,8 +257,12 @@ begin
     return false;
   end if;
   insert into event (host_id, boot, seq, kind, at, database_id, tenant, epoch, size)
-  values ('hot', 0, nextval('event_hot_seq'), 'database_created', (doc ->> 'created_at')::timestamptz,
-          doc ->> 'id', doc ->> 'tenant', 1, doc ->> 'size');
+  select 'hot', 0, nextval('event_hot_seq'), k.kind, k.at, doc ->> 'id', doc ->> 'tenant', 1,
+         doc ->> 'size'
+    from (values (1, 'database_created', (doc ->> 'created_at')::timestamptz),
+                 (2, 'database_deleted', (doc ->> 'deleted_at')::timestamptz)) k(n, kind, at)
+   where k.at is not null
+   order by k.n;
   return true;
 end
 $function$
@@ -996,6 +1000,144 @@ begin
        where w.host_id = the_host and w.size = r.size and w.slot = r.slot)
   on conflict do nothing;
   return true;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.rebuild_behind(page jsonb)
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+  select p.id
+    from rebuild_items(page) p
+    left join database d on d.id = p.id
+    left join assignment a on a.database_id = p.id
+   where d.id is null or d.identity_version < p.version
+      or rebuild_outrun(d.state, d.epoch, a.deadline, p.epoch);
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.rebuild_items(page jsonb)
+ RETURNS TABLE(id text, tenant text, version bigint, created_at timestamp with time zone, deleted_at timestamp with time zone, doc jsonb, limits jsonb, host text, epoch bigint, released boolean, purged boolean)
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select p.doc ->> 'id', p.doc ->> 'tenant', (p.doc ->> 'version')::bigint,
+         (p.doc ->> 'created_at')::timestamptz, (p.doc ->> 'deleted_at')::timestamptz, p.doc,
+         p.limits, p.host, p.epoch, p.released, p.purged
+    from jsonb_to_recordset(page) as p(
+      doc jsonb, limits jsonb, host text, epoch bigint, released boolean, purged boolean)
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.rebuild_outrun(state text, known bigint, deadline timestamp with time zone, minted bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  select known < minted and (state <> 'starting' or deadline < now())
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.rebuild_page(page jsonb)
+ RETURNS TABLE(made bigint, newer bigint, raised bigint)
+ LANGUAGE plpgsql
+AS $function$
+#variable_conflict use_column
+declare
+  news text[];
+  newer_rows bigint;
+  raised_rows bigint;
+begin
+  insert into tenant (name)
+  select distinct p.tenant from rebuild_items(page) p order by 1
+  on conflict do nothing;
+
+  with n as (
+    insert into database (id, tenant, size, state, epoch, directory, last_host, identity,
+                          identity_version, created_at, deleted_at)
+    select p.id, p.tenant, p.doc ->> 'size',
+           case when p.deleted_at is null then 'suspended' else 'deleting' end,
+           greatest(p.epoch, 1), p.doc ->> 'directory', p.host, p.doc, p.version, p.created_at,
+           p.deleted_at
+      from rebuild_items(page) p
+     order by p.id
+    on conflict (id) do nothing
+    returning id
+  )
+  select coalesce(array_agg(n.id), '{}') into news from n;
+
+  -- The cold plane keeps a list of its own by these. Of what has been purged it needs none.
+  insert into event (host_id, boot, seq, kind, at, database_id, tenant, epoch, size)
+  select 'hot', 0, nextval('event_hot_seq'), k.kind, k.at, p.id, p.tenant, greatest(p.epoch, 1),
+         p.doc ->> 'size'
+    from rebuild_items(page) p
+   cross join lateral (values (1, 'database_created', p.created_at),
+                              (2, 'database_deleted', p.deleted_at)) k(n, kind, at)
+   where p.id = any (news) and not p.purged and k.at is not null
+   order by p.id, k.n;
+
+  perform from database d
+    where d.id in (select p.id from rebuild_items(page) p) order by d.id for update;
+
+  select count(*) into newer_rows
+    from rebuild_items(page) p join database d on d.id = p.id
+   where d.identity_version < p.version;
+  perform from rebuild_items(page) p cross join lateral database_identity(p.doc);
+
+  with o as materialized (
+    select d.id, d.epoch as known, p.epoch as minted, p.host
+      from rebuild_items(page) p
+      join database d on d.id = p.id
+      left join assignment a on a.database_id = p.id
+     where rebuild_outrun(d.state, d.epoch, a.deadline, p.epoch)
+        or d.state in ('running', 'suspending') and d.epoch = p.epoch and p.released
+  ), u as (
+    update database d
+       set epoch = o.minted, last_host = o.host, said_boot = 0, said_version = -1,
+           state = case when d.state in ('starting', 'running', 'suspending') then 'suspended'
+                        else d.state end
+      from o
+     where d.id = o.id
+  ), g as (
+    delete from assignment a using o where a.database_id = o.id returning a.host_id
+  ), r as (
+    insert into resync select g.host_id from g union select o.host from o
+  )
+  select count(*) filter (where o.known < o.minted) into raised_rows from o;
+
+  -- A document says what its tenant's limits were when it was made. The newest one counts, where the
+  -- index did not know it, or knows no limits of that tenant.
+  update tenant t
+     set limits = n.limits
+    from (select distinct on (p.tenant) p.* from rebuild_items(page) p
+           order by p.tenant, p.created_at desc) n
+   where t.name = n.tenant and t.limits <> n.limits
+     and (n.id = any (news) or t.limits = '{}')
+     and not exists (
+       select from database d where d.tenant = n.tenant and d.created_at > n.created_at);
+
+  return query select cardinality(news)::bigint, newer_rows, raised_rows;
+end
+$function$
+;
+
+CREATE OR REPLACE FUNCTION public.rebuild_strangers(after text, upto text, ids text[])
+ RETURNS TABLE(id text, made boolean)
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+begin
+  return query
+  select d.id, d.directory is not null
+    from database d
+   where d.id > after and (upto is null or d.id <= upto) and d.id <> all (ids)
+     and d.state <> 'starting'
+   order by d.id;
 end
 $function$
 ;

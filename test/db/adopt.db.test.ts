@@ -68,6 +68,12 @@ describe('a database that the index does not know', () => {
     const document = documentOf(2, { deleted_at: '2026-11-24T00:00:00.000Z' });
     await databaseAdopt(hot, document, HOST);
     expect(await databaseFind(hot, document.id)).toMatchObject({ state: 'deleting' });
+    const events = await run<{ kind: string }>(
+      hot,
+      'select kind from event where database_id = $1 order by id',
+      [document.id],
+    );
+    expect(events.map(({ kind }) => kind)).toEqual(['database_created', 'database_deleted']);
   });
 
   it('is told of once, and what is known already is left as it is', async () => {

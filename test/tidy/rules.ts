@@ -76,6 +76,7 @@ export const MAINS: Readonly<Record<string, readonly string[]>> = {
   'bench/drivers/main.ts': ['@temporalio/'],
   'dev/compose.ts': ['api/', 'proxy/', '@temporalio/'],
   'dev/migrate.ts': ['api/', 'proxy/', '@temporalio/'],
+  'dev/rebuild.ts': ['api/', 'proxy/', 'bench/', 'host/', '@temporalio/'],
   'dev/temporal/cli.ts': ['api/', 'proxy/', 'db/'],
   'dev/temporal/record.ts': ['api/', 'proxy/', 'db/'],
   'workers/main.ts': [
