@@ -35,6 +35,8 @@ export interface Plan {
   readonly serviceUser: string;
   /** Handed on to every process: log level, users, hold time, slots. */
   readonly settings: Readonly<Record<string, string>>;
+  /** Besides, to one process each, by its name. */
+  readonly own: Readonly<Record<string, Environment>>;
 }
 
 /** In the home: who may call the api. */
@@ -89,8 +91,9 @@ export function startable(
   plan: Plan,
   name: string,
   command: readonly string[],
-  env: Environment,
+  told: Environment,
 ): Startable {
+  const env = { ...told, ...plan.own[name] };
   const logFile = plan.home.file(`logs/${name}.log`);
   const [program = '', ...args] = command;
   const spec = createHash('sha256')

@@ -39,6 +39,8 @@ export interface StackOptions {
   readonly temporary?: boolean;
   /** Overrides of settings that are handed to every process, by key of lib/config*.ts. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Variables of one process of ours alone, by its name (`api-2`, `host-1`). */
+  readonly own?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Gets a line for people about every step, and about every process that ended unasked. */
   readonly say: (line: string) => void;
   /** Aborted when the start shall be given up. */
@@ -136,5 +138,6 @@ export async function makePlan(home: Home, options: StackOptions): Promise<Plan>
     lock: options.lock ?? 'on',
     serviceUser,
     settings: { ...settings, ...options.settings },
+    own: options.own ?? {},
   };
 }

@@ -54,10 +54,14 @@ export interface Watcher {
   readonly stop: () => void;
 }
 
-/** @param found called at the first moment of each directory. */
+/**
+ * @param found called at the first moment of each directory.
+ * @param looked called after every look, with all that was seen.
+ */
 export function startWatcher(
   directories: string,
   found: (occupants: readonly Occupant[]) => void,
+  looked: (occupants: readonly Occupant[]) => void = () => undefined,
 ): Watcher {
   let doubles = 0;
   let looks = 0;
@@ -65,6 +69,7 @@ export function startWatcher(
   const timer = setInterval(() => {
     const occupants = findOccupants(directories);
     looks += 1;
+    looked(occupants);
     for (const directory of doublesIn(occupants)) {
       doubles += 1;
       if (told.has(directory)) continue;

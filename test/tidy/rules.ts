@@ -68,6 +68,7 @@ export const MAINS: Readonly<Record<string, readonly string[]>> = {
   'dev/sql.ts': ['bench/', 'host/', 'proxy/', '@temporalio/'],
   'bench/main.ts': ['@temporalio/'],
   'bench/kills/main.ts': [],
+  'bench/chaos/main.ts': [],
   'bench/outage/main.ts': [],
   'bench/faults/main.ts': [],
   'bench/cycles/main.ts': [],
