@@ -1,4 +1,4 @@
-/** `npm run chaos -- --minutes M --seed N` */
+/** `npm run chaos -- --minutes M --seed N [--logs FOLDER]` */
 import { parseArgs } from 'node:util';
 import { ConfigError } from '../../lib/config-error.ts';
 import { wholeNumber } from '../harness.ts';
@@ -8,15 +8,18 @@ export interface ChaosArguments {
   readonly minutes: number;
   /** Decides what breaks when and for how long. */
   readonly seed: number;
+  /** Gets what the processes have logged. */
+  readonly logs: string | undefined;
 }
 
-const USAGE = 'usage: npm run chaos -- [--minutes M] [--seed N]';
+const USAGE = 'usage: npm run chaos -- [--minutes M] [--seed N] [--logs FOLDER]';
 const MINUTES_DEFAULT = 1;
 
 /** @throws ConfigError with one sentence. */
 export function readChaosArguments(args: readonly string[]): ChaosArguments {
-  const options = { minutes: { type: 'string' }, seed: { type: 'string' } } as const;
-  let values: { readonly minutes?: string; readonly seed?: string };
+  const text = { type: 'string' } as const;
+  const options = { minutes: text, seed: text, logs: text };
+  let values: { readonly minutes?: string; readonly seed?: string; readonly logs?: string };
   try {
     ({ values } = parseArgs({ args: [...args], options }));
   } catch (error) {
@@ -25,5 +28,6 @@ export function readChaosArguments(args: readonly string[]): ChaosArguments {
   return {
     minutes: wholeNumber('--minutes', values.minutes) ?? MINUTES_DEFAULT,
     seed: wholeNumber('--seed', values.seed) ?? Date.now() % 1_000_000,
+    logs: values.logs,
   };
 }

@@ -3,6 +3,7 @@
  * whole stack, while clients write numbered rows through the proxies and databases come and go. The
  * seed repeats the schedule. The last line: `chaos: acknowledged=… lost=… doubles=… …`.
  */
+import { cp } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createProgress } from '../../dev/print.ts';
 import { createLogger } from '../../lib/log.ts';
@@ -158,6 +159,8 @@ runMain('chaos', async () => {
     const figures = await measure({ args, scene, fleet, sightings, watcher, now, say });
     watcher.stop();
     fleet.close();
+    if (args.logs !== undefined)
+      await cp(`${scene.paths.home}/logs`, args.logs, { recursive: true });
     const all: Figures = { ...figures, left: await stop() };
     good = isGood(all);
     write(`${lineOf('chaos', all)}\n`);

@@ -130,7 +130,9 @@ export function planChaos(forMs: number, seed: number, fleet: Fleet): readonly F
       const found = namesOf(kind, fleet);
       const one = found[Math.floor(chosen * found.length)];
       const names = kind.all === true || one === undefined ? found : [one];
-      const ends = faults.map((fault) => fault.atMs + fault.forMs).sort((a, b) => b - a);
+      // A wrong clock takes nothing away, and where it is skipped it is not to keep others waiting.
+      const holds = faults.filter(({ verb }) => verb !== 'clock');
+      const ends = holds.map((fault) => fault.atMs + fault.forMs).sort((a, b) => b - a);
       const room = ends[IN_FORCE_MAX - 1] ?? 0;
       at = Math.round(Math.max(at + gap, room, ...names.map((name) => freeAt.get(name) ?? 0)));
       const most = FOR_MS_MAX[kind.verb];

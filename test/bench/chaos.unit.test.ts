@@ -30,7 +30,11 @@ const fault = (of: Partial<Fault>): Fault => ({
 });
 
 test('chaos takes minutes and a seed', () => {
-  expect(readChaosArguments(['--minutes', '10', '--seed', '3'])).toEqual({ minutes: 10, seed: 3 });
+  expect(readChaosArguments(['--minutes', '10', '--seed', '3'])).toMatchObject({
+    minutes: 10,
+    seed: 3,
+  });
+  expect(readChaosArguments(['--logs', 'there'])).toMatchObject({ logs: 'there' });
   expect(readChaosArguments([])).toMatchObject({ minutes: 1 });
   expect(() => readChaosArguments(['--seed', 'x'])).toThrow('--seed must be a whole number');
   expect(() => readChaosArguments(['--hours', '1'])).toThrow('usage: npm run chaos');
@@ -46,7 +50,7 @@ test('a longer run begins as a shorter one of its seed', () => {
   expect(planChaos(TEN_MINUTES, 7, FLEET).slice(0, short.length)).toEqual(short);
 });
 
-test('of any seed all kinds come, two at most at once, none of a process twice, all end in time', () => {
+test('of any seed all kinds come, two at most at once but clocks, none of a process twice, all end in time', () => {
   fc.assert(
     fc.property(fc.nat(1_000_000), (seed) => {
       const plan = planChaos(TEN_MINUTES, seed, FLEET);
@@ -58,7 +62,8 @@ test('of any seed all kinds come, two at most at once, none of a process twice, 
         const during = plan.filter(
           (other) => other !== one && other.atMs <= one.atMs && other.atMs + other.forMs > one.atMs,
         );
-        expect(during.length).toBeLessThan(2);
+        const held = during.filter(({ verb }) => verb !== 'clock');
+        if (one.verb !== 'clock') expect(held.length).toBeLessThan(2);
         const shared = during.flatMap(({ names }) => names).filter((n) => one.names.includes(n));
         expect(shared).toEqual([]);
       }
