@@ -1,7 +1,8 @@
 /** Wall clocks of single processes, by libfaketime where Debian's package is installed. */
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { replaceFile } from '../../lib/files.ts';
 
 /** Where Debian's package `libfaketime` puts it. */
 const LIBRARIES = ['x86_64', 'aarch64'].map(
@@ -27,7 +28,7 @@ export async function provideClocks(
   await chmod(folder, 0o711);
   const fileOf = (name: string): string => join(folder, name);
   const set = (name: string, seconds: number): Promise<void> =>
-    writeFile(fileOf(name), `${seconds < 0 ? '' : '+'}${seconds}\n`, { mode: 0o644 });
+    replaceFile(fileOf(name), `${seconds < 0 ? '' : '+'}${seconds}\n`, 0o644);
   await Promise.all(names.map((name) => set(name, 0)));
   const variables = (name: string): Readonly<Record<string, string>> => ({
     LD_PRELOAD: library,

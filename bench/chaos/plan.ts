@@ -91,8 +91,8 @@ const FIRST_MS = 1_000;
 /** From one beginning to the next. */
 const GAP_MS_MIN = 500;
 const GAP_MS_MAX = 4_000;
-/** More at once would take a fleet of three hosts away and call it chance. */
-const IN_FORCE_MAX = 2;
+/** More at once would take a whole fleet of three hosts away and call it chance. */
+const IN_FORCE_MAX = 3;
 /** A process that is back is left alone for so long. */
 const REST_MS = 3_000;
 

@@ -50,7 +50,7 @@ test('a longer run begins as a shorter one of its seed', () => {
   expect(planChaos(TEN_MINUTES, 7, FLEET).slice(0, short.length)).toEqual(short);
 });
 
-test('of any seed all kinds come, two at most at once but clocks, none of a process twice, all end in time', () => {
+test('of any seed all kinds come, three at most at once but clocks, none of a process twice, all end in time', () => {
   fc.assert(
     fc.property(fc.nat(1_000_000), (seed) => {
       const plan = planChaos(TEN_MINUTES, seed, FLEET);
@@ -63,7 +63,7 @@ test('of any seed all kinds come, two at most at once but clocks, none of a proc
           (other) => other !== one && other.atMs <= one.atMs && other.atMs + other.forMs > one.atMs,
         );
         const held = during.filter(({ verb }) => verb !== 'clock');
-        if (one.verb !== 'clock') expect(held.length).toBeLessThan(2);
+        if (one.verb !== 'clock') expect(held.length).toBeLessThan(3);
         const shared = during.flatMap(({ names }) => names).filter((n) => one.names.includes(n));
         expect(shared).toEqual([]);
       }
