@@ -65,21 +65,24 @@ export async function hideFolder(
   folder: string,
 ): Promise<(() => Promise<void>) | undefined> {
   if (mountsOf(pid) === mountsOf('self')) return undefined;
-  // Held open: the process may have ended by the time that the folder is shown again.
-  const view = openSync(`/proc/${pid}/ns/mnt`, 'r');
+  // Held open: the process may have ended by the time that the folder is shown again. Its processes'
+  // namespace as well, since umount looks at itself in the /proc that it finds there.
+  const spaces = (['mnt', 'pid'] as const).map((name) => openSync(`/proc/${pid}/ns/${name}`, 'r'));
+  const [mounts, pids] = spaces.map((fd) => `/proc/${process.pid}/fd/${fd}`);
   const inside = (...command: readonly string[]) =>
-    run('nsenter', [`--mount=/proc/${process.pid}/fd/${view}`, '--', ...command]);
+    run('nsenter', [`--mount=${mounts}`, `--pid=${pids}`, '--', ...command]);
+  const close = (): void => {
+    for (const fd of spaces) closeSync(fd);
+  };
   try {
     await inside('mount', '-t', 'tmpfs', '-o', 'ro,size=4k,mode=0711', 'pilotlight', folder);
   } catch (error) {
-    closeSync(view);
+    close();
     throw error;
   }
-  return async () => {
-    try {
-      await inside('umount', '-l', folder);
-    } finally {
-      closeSync(view);
-    }
-  };
+  return () =>
+    inside('umount', '-l', folder).then(close, (error: unknown) => {
+      close();
+      throw error;
+    });
 }

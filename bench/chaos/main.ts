@@ -80,10 +80,15 @@ async function breakThings(plan: readonly Fault[], run: Run): Promise<number> {
   const going: Promise<'done' | 'skipped'>[] = [];
   for (const fault of plan) {
     await delay(Math.max(0, fault.atMs - run.now()));
-    going.push(carryOut(fault, run));
+    const outcome = carryOut(fault, run);
+    // Looked at below, when all have ended.
+    outcome.catch(() => undefined);
+    going.push(outcome);
   }
-  const outcomes = await Promise.all(going);
-  return outcomes.filter((outcome) => outcome === 'skipped').length;
+  // All of them: the end of one that failed is not to leave the others in force.
+  const outcomes = await Promise.allSettled(going);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  return outcomes.filter((one) => one.status === 'fulfilled' && one.value === 'skipped').length;
 }
 
 async function settle(loads: readonly Clients[], { now, say }: Run): Promise<void> {
@@ -139,7 +144,10 @@ runMain('chaos', async () => {
   const starting = startStage(say, aborter.signal);
   let stopping: Promise<number> | undefined;
   const stop = (): Promise<number> =>
-    (stopping ??= starting.then((stage) => stage.stop()).catch(() => 0));
+    (stopping ??= starting.then(
+      (stage) => stage.stop(),
+      () => 0,
+    ));
   shutdown.onStop('stack', async () => {
     aborter.abort();
     await stop();
