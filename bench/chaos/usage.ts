@@ -40,11 +40,11 @@ export function createSightings(): Sightings {
 }
 
 /** A start is noted once Postgres is ready, which recovery on a busy machine makes late. */
-export const START_TOLERANCE_MS = 5_000;
+const START_TOLERANCE_MS = 5_000;
 /** An end is noted once all processes are gone, their memory given back and the lock free. */
-export const END_TOLERANCE_MS = 2_000;
+const END_TOLERANCE_MS = 2_000;
 /** Nothing is noted before what it is about: a look of the watcher, and its own delay. */
-export const EARLY_TOLERANCE_MS = 1_000;
+const EARLY_TOLERANCE_MS = 1_000;
 
 export interface Difference {
   readonly what: string;

@@ -197,8 +197,12 @@ describe('a session inside TLS', () => {
   test('whose client breaks off is gone at once', async () => {
     const client = await connected();
     const { stream } = (client as unknown as { connection: { stream: TLSSocket } }).connection;
-    const ended = new Promise<void>((resolve) => client.once('end', resolve));
+    client.on('error', () => undefined);
+    expect(await stage.metrics()).toMatch(/proxy_sessions\S* [1-9]/);
     stream.destroy();
-    await ended;
+    const deadline = Date.now() + 5_000;
+    while (!/proxy_sessions\S* 0\n/.test(await stage.metrics()) && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(await stage.metrics()).toMatch(/proxy_sessions\S* 0\n/);
   });
 });
