@@ -127,7 +127,8 @@ export async function gatherCast(arm: Arm, host: string | undefined): Promise<Ca
   const owed: string[] = [];
 
   async function sleepAgain(database: CreateAnswer): Promise<void> {
-    const at = await route(database.id);
+    // Whichever api is asked: a start says for sure where it runs.
+    const at = await start(database.id);
     if (at.state === 'running') await suspend(database.id, at.epoch);
   }
 
