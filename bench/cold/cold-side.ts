@@ -2,99 +2,81 @@
  * A Temporal server and a worker beside a stack of a bench, in the bench's own hand: nobody starts
  * them again when they are killed, so an outage lasts as long as it is to last.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { nodeCommand } from '../../dev/commands.ts';
 import type { Endpoints } from '../../dev/endpoints.ts';
-import { openLog } from '../../dev/logs.ts';
 import { BIND } from '../../dev/plan.ts';
 import { portsFrom } from '../../dev/ports.ts';
+import { lowerPriority, MANAGEMENT_NICE } from '../../dev/priority.ts';
 import { waitReady } from '../../dev/ready.ts';
 import { loadSecrets } from '../../dev/secrets.ts';
 import { serverArguments } from '../../dev/temporal/server.ts';
-import { childEnvironment } from '../../lib/environment.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
 import { createSealingKeys } from '../../lib/sealed-box.ts';
+import { createProcess, type Environment } from './process.ts';
 
 export interface ColdSide {
   readonly address: string;
+  /** What every process of this stack is given, so that whoever clears up after the bench finds it. */
+  readonly mark: Environment;
   /** Starts the server (again, on the same file); it need not be ready when this returns. */
   readonly startServer: () => void;
   readonly startWorker: () => void;
   /** @throws ConfigError with the last line of the worker's log after 30 s. */
   readonly workerReady: () => Promise<void>;
   readonly signalServer: (signal: NodeJS.Signals) => void;
+  /** SIGKILL to the server, and waits until it is gone. */
+  readonly killServer: () => Promise<void>;
   /** SIGKILL to both, and waits until they are gone. */
   readonly stop: () => Promise<void>;
 }
 
-interface Process {
-  readonly start: () => void;
-  readonly signal: (name: NodeJS.Signals) => void;
-  readonly kill: () => Promise<void>;
+export interface WorkerKind {
+  /** The compiled main, and its words. */
+  readonly main: readonly [string, ...string[]];
+  /** Besides what the product's worker is told. */
+  readonly env: Environment;
+  /** Whether server and worker get less of the machine, as `npm start` gives them. */
+  readonly lowered: boolean;
 }
 
-type Environment = Readonly<Record<string, string>>;
+const PRODUCT: WorkerKind = { main: ['workers/main.js', '--role', 'all'], env: {}, lowered: true };
 
-function createProcess(command: readonly string[], env: Environment, logFile: string): Process {
-  const [program = '', ...args] = command;
-  let child: ChildProcess | undefined;
-  let ended: Promise<void> = Promise.resolve();
-  const isRunning = (): boolean => child?.exitCode === null && child.signalCode === null;
-  return {
-    start() {
-      if (isRunning()) return;
-      const log = openLog(logFile);
-      try {
-        const started = spawn(program, args, {
-          env: childEnvironment(env),
-          stdio: ['ignore', log, log],
-          detached: true,
-        });
-        ended = new Promise((resolve) => {
-          started.once('exit', () => resolve());
-          started.once('error', () => resolve());
-        });
-        child = started;
-      } finally {
-        closeSync(log);
-      }
-    },
-    signal: (name) => void (isRunning() && child?.kill(name)),
-    async kill() {
-      if (isRunning()) child?.kill('SIGKILL');
-      await ended;
-    },
-  };
+/** The address of a control server for one of its services' roles. */
+function as(url: string, user: string, password: string): string {
+  const at = new URL(url);
+  at.username = user;
+  at.password = password;
+  return at.href;
 }
 
 /** @param program a `temporal` program. Nothing is started yet. */
-export async function createColdSide(endpoints: Endpoints, program: string): Promise<ColdSide> {
+export async function createColdSide(
+  endpoints: Endpoints,
+  program: string,
+  kind: WorkerKind = PRODUCT,
+): Promise<ColdSide> {
   const { home, api, cold_url, hot_url, hosts, proxy } = endpoints;
   const ports = portsFrom(proxy.port, { hosts: hosts.length });
   const secrets = await loadSecrets(join(home, 'secrets.json'));
   const folder = join(home, 'temporal');
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  // Whoever clears up after this bench finds them by it.
   const mark = { PILOTLIGHT_WATCH: join(home, 'id') };
-  const as = (url: string, user: string, password: string): string => {
-    const at = new URL(url);
-    at.username = user;
-    at.password = password;
-    return at.href;
-  };
   const address = `${BIND}:${ports.temporal}`;
   const logFile = join(home, 'logs/worker.log');
-  const server = createProcess(
-    [program, ...serverArguments(folder, ports, BIND)],
-    mark,
-    join(home, 'logs/temporal.log'),
-  );
-  const worker = createProcess(
-    nodeCommand('workers/main.js', '--role', 'all'),
-    {
+  const started = (pid: number): void => {
+    if (kind.lowered) lowerPriority(pid, MANAGEMENT_NICE);
+  };
+  const server = createProcess({
+    command: [program, ...serverArguments(folder, ports, BIND)],
+    env: mark,
+    logFile: join(home, 'logs/temporal.log'),
+    started,
+  });
+  const worker = createProcess({
+    command: nodeCommand(...kind.main),
+    env: {
       ...mark,
       PILOTLIGHT_METRICS_PORT: String(ports.workerHealth),
       PILOTLIGHT_API_URLS: api.url,
@@ -104,11 +86,14 @@ export async function createColdSide(endpoints: Endpoints, program: string): Pro
       PILOTLIGHT_COLD_URL: as(cold_url, 'pilotlight_worker', secrets.cold_worker_password),
       PILOTLIGHT_SEALING_PUBLIC_KEY: createSealingKeys().publicKey,
       PILOTLIGHT_TEMPORAL_ADDRESS: address,
+      ...kind.env,
     },
     logFile,
-  );
+    started,
+  });
   return {
     address,
+    mark,
     startServer: server.start,
     startWorker: worker.start,
     async workerReady() {
@@ -122,6 +107,7 @@ export async function createColdSide(endpoints: Endpoints, program: string): Pro
       }
     },
     signalServer: server.signal,
+    killServer: server.kill,
     async stop() {
       await Promise.all([server.kill(), worker.kill()]);
     },

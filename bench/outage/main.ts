@@ -3,12 +3,11 @@
  * four ways, beside a stack whose cold plane is whole, in turns. Each round takes every verb once in
  * both. The last line: `outage: states=… failed=… p95_ratio_max=… …`.
  */
-import { findOrMake } from '../../dev/temporal/find.ts';
 import { createProgress } from '../../dev/print.ts';
-import { readManagementConfig } from '../../lib/config-management.ts';
 import { ConfigError } from '../../lib/config-error.ts';
 import { createLogger } from '../../lib/log.ts';
 import { installShutdown, runMain } from '../../lib/shutdown.ts';
+import { findProgram } from '../cold/program.ts';
 import { lineOf, readBenchArguments, writeSamples, type BenchResult } from '../harness.ts';
 import { median, quantile } from '../stats.ts';
 import { startArm, VERBS, type Arm, type Took, type Verb } from './arm.ts';
@@ -121,15 +120,6 @@ function resultOf(all: readonly Measured[]): BenchResult {
     },
     ...(failed.length === 0 ? {} : { broken: `a verb failed: ${failed[0]}` }),
   };
-}
-
-async function findProgram(say: (line: string) => void, signal: AbortSignal): Promise<string> {
-  const { PILOTLIGHT_TEMPORAL_PROGRAM: given } = readManagementConfig([
-    'PILOTLIGHT_TEMPORAL_PROGRAM',
-  ]);
-  const found = await findOrMake({ folder: '/nonexistent', given, marks: {}, say, signal });
-  if ('path' in found) return found.path;
-  throw new ConfigError(`there is no Temporal server to take away: ${found.why}`);
 }
 
 async function run({ times, say, signal }: Rounds): Promise<BenchResult> {

@@ -51,6 +51,16 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
     own: ['model', 'lib', 'db', 'host', 'dev', 'bench'],
     packages: ['pg', 'postgres'],
   },
+  // A control plane of its own, in processes of its own: it does what only workers may otherwise.
+  'bench/naive': {
+    own: ['model', 'lib', 'db', 'dev', 'bench', 'activities', 'workers'],
+    packages: ['@temporalio/client', '@temporalio/worker'],
+  },
+  'bench/naive/workflows': {
+    own: ['model'],
+    packages: ['@temporalio/workflow'],
+    types: ['bench/naive'],
+  },
 };
 
 /** Outside the table of folders: tests, and the tools that work on the repository. */
@@ -75,6 +85,11 @@ export const MAINS: Readonly<Record<string, readonly string[]>> = {
   'bench/mutants/main.ts': [],
   'bench/cold/main.ts': [],
   'bench/drivers/main.ts': ['@temporalio/'],
+  'bench/isolation/storm-main.ts': ['api/', 'host/', 'proxy/', '@temporalio/'],
+  'bench/isolation/workflows-main.ts': ['api/', 'proxy/', '@temporalio/'],
+  'bench/naive/front-main.ts': ['api/', 'host/', 'proxy/', 'db/'],
+  'bench/naive/worker-main.ts': ['api/', 'host/', 'proxy/', 'db/hot/'],
+  'bench/naive/workflows/index.ts': ['lib/', 'db/', 'host/', 'dev/', 'workers/'],
   'dev/compose.ts': ['api/', 'proxy/', '@temporalio/'],
   'dev/migrate.ts': ['api/', 'proxy/', '@temporalio/'],
   'dev/rebuild.ts': ['api/', 'proxy/', 'bench/', 'host/', '@temporalio/'],
