@@ -6,6 +6,7 @@ import { initControl, spawnControl, type SpawnControlOptions } from '../host/con
 import { findUser, isRoot } from '../host/prepare.ts';
 import { controlUrl, type Plan } from './commands.ts';
 import { openLog } from './logs.ts';
+import { lowered } from './priority.ts';
 import type { Startable, Supervisor } from './supervisor.ts';
 
 export type ControlName = 'hot' | 'cold';
@@ -67,7 +68,8 @@ export async function startControl(
     ...(options.user === undefined ? {} : { user: options.user }),
   });
   const { command, ready } = controlCommand(options, name);
-  await supervisor.start(command);
+  // Storms of the cold plane are to a good part its statements.
+  await supervisor.start(name === 'cold' ? lowered(command) : command);
   await ready();
   const url = controlUrl(plan, name);
   if (name === 'hot') {

@@ -20,7 +20,7 @@ import {
 } from './commands.ts';
 import type { Endpoints } from './endpoints.ts';
 import { checkPorts, managementPorts } from './ports.ts';
-import { lowerPriority, MANAGEMENT_NICE } from './priority.ts';
+import { lowered } from './priority.ts';
 import { tokenHashes } from './secrets.ts';
 import type { Startable, Supervisor } from './supervisor.ts';
 import { madeBy, madeByFile, type Binary } from './temporal/binary.ts';
@@ -50,16 +50,6 @@ export interface Management {
 }
 
 const folderOf = (plan: Plan): string => plan.home.file('temporal');
-
-/** A process that gets less of the machine than the hot path. */
-const lowered = (what: Startable): Startable => ({
-  ...what,
-  async spawn() {
-    const child = await what.spawn();
-    if (child.pid !== undefined) lowerPriority(child.pid, MANAGEMENT_NICE);
-    return child;
-  },
-});
 
 function serverCommand(plan: Plan, binary: Binary): Startable {
   const command = [binary.path, ...serverArguments(folderOf(plan), plan.ports, plan.bind)];

@@ -10,6 +10,7 @@ import { clearProcessesOf } from './leftovers.ts';
 import { boundLogs } from './logs.ts';
 import type { Management } from './management.ts';
 import type { StackOptions } from './plan.ts';
+import { leaveNoGroup } from './priority.ts';
 import { writeRecords } from './records.ts';
 import { createSupervisor, type Supervisor } from './supervisor.ts';
 
@@ -82,6 +83,7 @@ export async function stopAll(running: Running): Promise<void> {
   );
   await supervisor.stop('keeper', 'SIGTERM', KEEPER_STOP_MS);
   await clearProcessesOf(plan.home, 'all');
+  leaveNoGroup();
   writeRecords(plan.home.file('processes.json'), {});
   running.agents.close();
   running.api.close();

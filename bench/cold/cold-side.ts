@@ -8,7 +8,7 @@ import { nodeCommand } from '../../dev/commands.ts';
 import type { Endpoints } from '../../dev/endpoints.ts';
 import { BIND } from '../../dev/plan.ts';
 import { portsFrom } from '../../dev/ports.ts';
-import { lowerPriority, MANAGEMENT_NICE } from '../../dev/priority.ts';
+import { lowerPriority } from '../../dev/priority.ts';
 import { waitReady } from '../../dev/ready.ts';
 import { loadSecrets } from '../../dev/secrets.ts';
 import { serverArguments } from '../../dev/temporal/server.ts';
@@ -66,7 +66,7 @@ export async function createColdSide(
   const address = `${BIND}:${ports.temporal}`;
   const logFile = join(home, 'logs/worker.log');
   const started = (pid: number): void => {
-    if (kind.lowered) lowerPriority(pid, MANAGEMENT_NICE);
+    if (kind.lowered) lowerPriority(pid);
   };
   const server = createProcess({
     command: [program, ...serverArguments(folder, ports, BIND)],

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { nodeCommand } from '../../dev/commands.ts';
 import type { Endpoints } from '../../dev/endpoints.ts';
 import { openLog } from '../../dev/logs.ts';
-import { lowerPriority, MANAGEMENT_NICE } from '../../dev/priority.ts';
+import { lowerPriority } from '../../dev/priority.ts';
 import { childEnvironment } from '../../lib/environment.ts';
 import { ConfigError } from '../../lib/config-error.ts';
 
@@ -61,7 +61,7 @@ function spawnCold(
     detached: true,
   });
   closeSync(log);
-  if (child.pid !== undefined) lowerPriority(child.pid, MANAGEMENT_NICE);
+  if (child.pid !== undefined) lowerPriority(child.pid);
   return child;
 }
 
