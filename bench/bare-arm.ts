@@ -55,7 +55,7 @@ export async function makeBareDirectories(
       : undefined;
     const user = uid === undefined ? undefined : { uid, gid: uid };
     const data = join(state, 'bench', name);
-    await templates.clone(data, user);
+    await templates.clone(data, user, 'now');
     const own = join(folder, name);
     await mkdir(own, { mode: 0o700 });
     await writeFile(join(own, 'hba'), 'local all all trust\n');

@@ -6,8 +6,7 @@ import { initControl, spawnControl, type SpawnControlOptions } from '../host/con
 import { findUser, isRoot } from '../host/prepare.ts';
 import { controlUrl, type Plan } from './commands.ts';
 import { openLog } from './logs.ts';
-import { lowered } from './priority.ts';
-import type { Startable, Supervisor } from './supervisor.ts';
+import { lowered, type Startable, type Supervisor } from './supervisor.ts';
 
 export type ControlName = 'hot' | 'cold';
 

@@ -9,6 +9,7 @@ import { readManagementConfig } from '../lib/config-management.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import { replaceFile } from '../lib/files.ts';
 import type { JsonClient } from '../lib/json-client.ts';
+import type { Way } from '../lib/priority.ts';
 import {
   apiUrl,
   common,
@@ -20,9 +21,8 @@ import {
 } from './commands.ts';
 import type { Endpoints } from './endpoints.ts';
 import { checkPorts, managementPorts } from './ports.ts';
-import { lowered } from './priority.ts';
 import { tokenHashes } from './secrets.ts';
-import type { Startable, Supervisor } from './supervisor.ts';
+import { lowered, type Startable, type Supervisor } from './supervisor.ts';
 import { madeBy, madeByFile, type Binary } from './temporal/binary.ts';
 import { findOrMake } from './temporal/find.ts';
 import { serverArguments } from './temporal/server.ts';
@@ -56,7 +56,7 @@ function serverCommand(plan: Plan, binary: Binary): Startable {
   return lowered(startable(plan, 'temporal', command, common(plan)));
 }
 
-function workerCommand(plan: Plan, address: string): Startable {
+function workerCommand(plan: Plan, address: string, done: (way: Way) => void): Startable {
   const env: Environment = {
     ...common(plan),
     PILOTLIGHT_METRICS_PORT: String(plan.ports.workerHealth),
@@ -69,7 +69,8 @@ function workerCommand(plan: Plan, address: string): Startable {
     PILOTLIGHT_TEMPORAL_ADDRESS: address,
     PILOTLIGHT_SEALING_PUBLIC_KEY: plan.sealing.publicKey,
   };
-  return lowered(startable(plan, 'worker', nodeCommand('workers/main.js', '--role', 'all'), env));
+  const command = nodeCommand('workers/main.js', '--role', 'all');
+  return lowered(startable(plan, 'worker', command, env), done);
 }
 
 function consoleCommand(plan: Plan): Startable {
@@ -135,7 +136,12 @@ export function startManagement(options: ManagementOptions): Management {
     if (given === '' && binary === undefined) return undefined;
     const address = given === '' ? `${plan.bind}:${plan.ports.temporal}` : given;
     const healthUrl = `http://${plan.bind}:${plan.ports.workerHealth}`;
-    await supervisor.start(workerCommand(plan, address));
+    let said = false;
+    const done = (way: Way): void => {
+      if (!said) say(`management takes what the hot path leaves, by ${way}`);
+      said = true;
+    };
+    await supervisor.start(workerCommand(plan, address, done));
     await waitForWorker(client, healthUrl, signal);
     if (signal.aborted) return undefined;
     return {

@@ -3,6 +3,7 @@ import { isMissing } from '../lib/errno.ts';
 import { createJsonClient } from '../lib/http-client.ts';
 import type { JsonClient } from '../lib/json-client.ts';
 import { apiName, proxyName, type Plan } from './commands.ts';
+import { leaveNoGroup } from '../lib/priority.ts';
 import { removeEndpoints } from './endpoints.ts';
 import { clearVanished, removeHome } from './home.ts';
 import { shutDownHost, stopHost } from './hosts.ts';
@@ -10,7 +11,6 @@ import { clearProcessesOf } from './leftovers.ts';
 import { boundLogs } from './logs.ts';
 import type { Management } from './management.ts';
 import type { StackOptions } from './plan.ts';
-import { leaveNoGroup } from './priority.ts';
 import { writeRecords } from './records.ts';
 import { createSupervisor, type Supervisor } from './supervisor.ts';
 

@@ -3,6 +3,7 @@
  * such end, and a growing pause while a process can not keep itself alive.
  */
 import type { ChildProcess } from 'node:child_process';
+import { lowerPriority, type Way } from '../lib/priority.ts';
 import { endAll, identify, isAlive, signal, type ProcessId } from './process-table.ts';
 import type { ProcessRecord, ProcessRecords } from './records.ts';
 
@@ -176,3 +177,16 @@ export function createSupervisor(options: SupervisorOptions): Supervisor {
     },
   };
 }
+
+/** A process that gets what the hot path leaves. @param done gets what has worked, at each start. */
+export const lowered = (
+  what: Startable,
+  done: (way: Way) => void = () => undefined,
+): Startable => ({
+  ...what,
+  async spawn() {
+    const child = await what.spawn();
+    if (child.pid !== undefined) done(lowerPriority(child.pid));
+    return child;
+  },
+});

@@ -8,7 +8,7 @@ import { AppError } from '../model/errors.ts';
 import { DIRECTORY_ID_BYTES, directoryIdOf } from '../model/ids.ts';
 import { isRoot } from './prepare.ts';
 import { createRunFile, type RunRecord } from './run-record.ts';
-import type { Templates } from './template.ts';
+import type { Pace, Templates } from './template.ts';
 import { releaseUid, reserveUid } from './uids.ts';
 import type { Volume } from './volume.ts';
 
@@ -24,7 +24,7 @@ export interface Directories {
    * the first moment, so that a crash leaves nothing that nobody clears.
    * @throws AppError `storage_full`, `no_capacity`
    */
-  readonly make: (id: string) => Promise<void>;
+  readonly make: (id: string, pace: Pace) => Promise<void>;
   /** Removes a directory and frees its unix user. The caller holds its lock, nothing runs in it. */
   readonly remove: (id: string) => Promise<void>;
   /** The user of its data; undefined where the agent is not root. */
@@ -72,22 +72,22 @@ export function createDirectories(options: DirectoriesOptions): Directories {
     if (owner !== undefined) await releaseUid(volume.uids, owner.uid);
   }
 
-  async function makeParts(id: string): Promise<void> {
+  async function makeParts(id: string, pace: Pace): Promise<void> {
     const paths = volume.directory(id);
     await mkdir(paths.folder, { mode: 0o711 });
     await makeEmptyFile(paths.lock);
     await createRunFile(paths.run, { ...me, epoch: 0, released: false });
     const uid = isRoot() ? await reserveUid(volume.uids, id) : undefined;
-    await templates.clone(paths.data, uid === undefined ? undefined : { uid, gid: uid });
+    await templates.clone(paths.data, uid === undefined ? undefined : { uid, gid: uid }, pace);
     await syncFolder(paths.folder);
     await syncFolder(volume.directories);
   }
 
   return {
     newId: () => directoryIdOf(randomBytes(DIRECTORY_ID_BYTES)),
-    async make(id) {
+    async make(id, pace) {
       try {
-        await makeParts(id);
+        await makeParts(id, pace);
       } catch (error) {
         await remove(id);
         if (errnoOf(error) === 'ENOSPC') throw new AppError('storage_full', { cause: error });

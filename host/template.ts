@@ -10,6 +10,7 @@ import { errnoOf, isMissing } from '../lib/errno.ts';
 import { syncFolder } from '../lib/files.ts';
 import { AppError } from '../model/errors.ts';
 import { directoryIdOf } from '../model/ids.ts';
+import { coldClone } from './cold-clone.ts';
 import type { Locks } from './lock.ts';
 import { buildTemplate, templateName, type BuildOptions } from './template-build.ts';
 import type { Volume } from './volume.ts';
@@ -17,17 +18,21 @@ import type { Volume } from './volume.ts';
 /** Files copied at once; the pool that does it has four threads. */
 const COPIES_AT_ONCE = 8;
 
+/** Whether somebody waits. */
+export type Pace = 'now' | 'cold';
+
 export interface Templates {
   /** Makes the template unless there is one; takes about a second then. */
   readonly ensure: () => Promise<void>;
   /**
-   * Copies the template to `data`, durably.
+   * Copies the template to `data`, durably: at once, or at cold priority where nobody waits for it.
    * @param user to whom the copy belongs, where the agent is root.
    * @throws AppError `storage_full`
    */
   readonly clone: (
     data: string,
     user: { readonly uid: number; readonly gid: number } | undefined,
+    pace: Pace,
   ) => Promise<void>;
 }
 
@@ -159,6 +164,11 @@ export function createTemplates(options: TemplateOptions): Templates {
   const made: Made = { ...options, template: undefined, listing: undefined };
   return {
     ensure: () => ensure(made),
-    clone: (data, user) => clone(made, data, user),
+    async clone(data, user, pace) {
+      if (pace === 'cold' && (await coldClone(made.template ?? '', data, user))) return;
+      // Whatever went wrong there is said here, as one of the agent's own errors.
+      if (pace === 'cold') await rm(data, { recursive: true, force: true });
+      await clone(made, data, user);
+    },
   };
 }

@@ -13,13 +13,14 @@ import type { WarmRequest } from './contract.ts';
 import { discard, removeBlank } from './discard.ts';
 import { withoutRun, type Slot } from './slots.ts';
 import type { Supervision } from './supervise.ts';
+import type { Pace } from './template.ts';
 
 /** Makes a blank directory and starts it as epoch 1 in a slot that the caller has occupied. */
-async function build(context: AgentContext, taken: Slot): Promise<Slot> {
+async function build(context: AgentContext, taken: Slot, pace: Pace): Promise<Slot> {
   const { slots, directories, incarnations } = context;
   const directory = directories.newId();
   const slot: Slot = { ...taken, directory, epoch: 1 };
-  await directories.make(directory);
+  await directories.make(directory, pace);
   slots.update(slot);
   try {
     const incarnation = await incarnations.start({
@@ -57,7 +58,7 @@ export function warm(
     const taken: Slot = { ...ref, state: 'building', directory: '', epoch: 0 };
     slots.occupy(taken);
     try {
-      const built: Slot = { ...(await build(context, taken)), state: 'warm' };
+      const built: Slot = { ...(await build(context, taken, 'cold')), state: 'warm' };
       const version = slots.update(built);
       if (built.incarnation !== undefined) supervision.watch(built.incarnation);
       note(context, 'warmed', built);
@@ -153,7 +154,7 @@ async function blankFor(
   const taken: Slot = { size, slot, state: 'building', directory: '', epoch: 0, database };
   slots.occupy(taken);
   try {
-    const built = await build(context, taken);
+    const built = await build(context, taken, 'now');
     slots.update(built);
     if (built.incarnation !== undefined) supervision.watch(built.incarnation);
     return built;

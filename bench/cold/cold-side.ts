@@ -8,11 +8,11 @@ import { nodeCommand } from '../../dev/commands.ts';
 import type { Endpoints } from '../../dev/endpoints.ts';
 import { BIND } from '../../dev/plan.ts';
 import { portsFrom } from '../../dev/ports.ts';
-import { lowerPriority } from '../../dev/priority.ts';
 import { waitReady } from '../../dev/ready.ts';
 import { loadSecrets } from '../../dev/secrets.ts';
 import { serverArguments } from '../../dev/temporal/server.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
+import { lowerPriority } from '../../lib/priority.ts';
 import { createSealingKeys } from '../../lib/sealed-box.ts';
 import { createProcess, type Environment } from './process.ts';
 

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { nodeCommand } from '../../dev/commands.ts';
 import type { Endpoints } from '../../dev/endpoints.ts';
 import { openLog } from '../../dev/logs.ts';
-import { lowerPriority } from '../../dev/priority.ts';
 import { childEnvironment } from '../../lib/environment.ts';
 import { ConfigError } from '../../lib/config-error.ts';
+import { lowerPriority } from '../../lib/priority.ts';
 
 /** Each a process in a session of its own, as workers are. */
 const CPU_PER_CORE = 2;
