@@ -102,6 +102,16 @@ async function recordMaker(folder: string, binary: Binary): Promise<void> {
   await replaceFile(madeByFile(folder), `${JSON.stringify({ server: binary.server })}\n`, 0o600);
 }
 
+function consoleOf({ bind, ports, secrets }: Plan): ManagementReady['console'] {
+  return {
+    url: `http://${bind}:${ports.console}`,
+    tokens: {
+      operator: secrets.console_token_operator,
+      passwords: secrets.console_token_passwords,
+    },
+  };
+}
+
 export function startManagement(options: ManagementOptions): Management {
   const { plan, supervisor, client, say } = options;
   const stopping = new AbortController();
@@ -148,13 +158,7 @@ export function startManagement(options: ManagementOptions): Management {
       address,
       ui_url: given === '' ? `http://${plan.bind}:${plan.ports.temporalUi}` : null,
       worker_health_url: healthUrl,
-      console: {
-        url: `http://${plan.bind}:${plan.ports.console}`,
-        tokens: {
-          operator: plan.secrets.console_token_operator,
-          passwords: plan.secrets.console_token_passwords,
-        },
-      },
+      console: consoleOf(plan),
       program: binary?.path ?? null,
     };
   }

@@ -2,8 +2,8 @@
 import { isMissing } from '../lib/errno.ts';
 import { createJsonClient } from '../lib/http-client.ts';
 import type { JsonClient } from '../lib/json-client.ts';
-import { apiName, proxyName, type Plan } from './commands.ts';
 import { leaveNoGroup } from '../lib/priority.ts';
+import { apiName, proxyName, type Plan } from './commands.ts';
 import { removeEndpoints } from './endpoints.ts';
 import { clearVanished, removeHome } from './home.ts';
 import { shutDownHost, stopHost } from './hosts.ts';
