@@ -36,7 +36,7 @@ export type Samples = Readonly<Record<string, readonly Sample[]>>;
 const waited = ({ ms, failed }: Sample): number => (failed === undefined ? ms : PATIENCE_MS);
 
 /** The bars of the design, section 4: `same`. */
-export const BARS = { storm_ratio_p95: 1.25, engine_down_ratio_p95: 1.1 } as const;
+const BARS = { storm_ratio_p95: 1.25, engine_down_ratio_p95: 1.1 } as const;
 
 export function resultOf(samples: Samples): BenchResult {
   const of = (plane: PlaneName, state: StateName) => samples[nameOf({ plane, state })] ?? [];
