@@ -6,6 +6,7 @@ import { errnoOf, isMissing } from '../lib/errno.ts';
 import { replaceFile, syncFolder } from '../lib/files.ts';
 import { AppError } from '../model/errors.ts';
 import { DIRECTORY_ID_BYTES, directoryIdOf } from '../model/ids.ts';
+import { coldRemove } from './cold-files.ts';
 import { isRoot } from './prepare.ts';
 import { createRunFile, type RunRecord } from './run-record.ts';
 import type { Pace, Templates } from './template.ts';
@@ -67,7 +68,8 @@ export function createDirectories(options: DirectoriesOptions): Directories {
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
-    await rm(grave, { recursive: true, force: true });
+    // What it has left, and where it can not be run.
+    if (!(await coldRemove(grave))) await rm(grave, { recursive: true, force: true });
     await syncFolder(volume.directories);
     if (owner !== undefined) await releaseUid(volume.uids, owner.uid);
   }

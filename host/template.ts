@@ -10,7 +10,7 @@ import { errnoOf, isMissing } from '../lib/errno.ts';
 import { syncFolder } from '../lib/files.ts';
 import { AppError } from '../model/errors.ts';
 import { directoryIdOf } from '../model/ids.ts';
-import { coldClone } from './cold-clone.ts';
+import { coldCopy } from './cold-files.ts';
 import type { Locks } from './lock.ts';
 import { buildTemplate, templateName, type BuildOptions } from './template-build.ts';
 import type { Volume } from './volume.ts';
@@ -165,7 +165,7 @@ export function createTemplates(options: TemplateOptions): Templates {
   return {
     ensure: () => ensure(made),
     async clone(data, user, pace) {
-      if (pace === 'cold' && (await coldClone(made.template ?? '', data, user))) return;
+      if (pace === 'cold' && (await coldCopy(made.template ?? '', data, user))) return;
       // Whatever went wrong there is said here, as one of the agent's own errors.
       if (pace === 'cold') await rm(data, { recursive: true, force: true });
       await clone(made, data, user);

@@ -28,6 +28,7 @@ async function build(context: AgentContext, taken: Slot, pace: Pace): Promise<Sl
       slot: slot.slot,
       directory,
       epoch: 1,
+      pace,
       confirm: () => Promise.resolve(),
     });
     return { ...slot, address: addressOf(incarnation), incarnation };

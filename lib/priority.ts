@@ -65,6 +65,29 @@ function enterGroup(pid: number, kernel: Kernel): void {
   }
 }
 
+/**
+ * For what is cold only for a while: the way back out of a session's niceness is root's alone, so it is
+ * lowered by a cgroup or not at all. @returns whether it was.
+ */
+export function lowerForNow(pid: number, kernel: Kernel = KERNEL): boolean {
+  try {
+    enterGroup(pid, kernel);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The end of it: back to where this process is. Parents first, so that their children follow. */
+export function raiseAgain(pids: readonly number[], kernel: Kernel = KERNEL): void {
+  for (const pid of pids)
+    try {
+      writeFileSync(join(ownGroup(kernel), 'cgroup.procs'), String(pid), { flag: 'r+' });
+    } catch {
+      // It has ended.
+    }
+}
+
 const niceness = (pid: number): void => setPriority(pid, MANAGEMENT_NICE);
 
 /** The first that works. */

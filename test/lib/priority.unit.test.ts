@@ -4,7 +4,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, getPriority, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { leaveNoGroup, lowerPriority } from '../../lib/priority.ts';
+import { leaveNoGroup, lowerForNow, lowerPriority, raiseAgain } from '../../lib/priority.ts';
 
 const children: ChildProcess[] = [];
 let folder = '';
@@ -102,4 +102,28 @@ test('without autogroups it is niceness, and of a process that has ended nothing
   expect(lowerPriority(pid, kernel)).toBe('niceness');
   expect(getPriority(pid)).toBe(5);
   expect(lowerPriority(2 ** 22, kernel)).toBe('nothing');
+});
+
+test('what is cold for a while is lowered by a cgroup or not at all, and comes back', () => {
+  expect(lowerForNow(4711, given({ 'proc/self/cgroup': '0::/b\n' }))).toBe(false);
+  const kernel = given({
+    'proc/self/cgroup': '1:cpu:/a\n',
+    'cgroups/cpu/a/cgroup.procs': '',
+    'cgroups/cpu/a/pilotlight-cold/cpu.idle': '0',
+    'cgroups/cpu/a/pilotlight-cold/cgroup.procs': '',
+  });
+  expect(lowerForNow(4711, kernel)).toBe(true);
+  expect(read('cgroups/cpu/a/pilotlight-cold/cgroup.procs')).toBe('4711');
+  raiseAgain([4711, 4712], kernel);
+  expect(read('cgroups/cpu/a/cgroup.procs')).toBe('4712');
+});
+
+test('a process of this machine is lowered and raised again, if it has cgroups that can', () => {
+  const pid = run('exec sleep 60');
+  const groupOf = (): string => readFileSync(`/proc/${pid}/cgroup`, 'utf8');
+  const own = groupOf();
+  const was = lowerForNow(pid);
+  expect(groupOf().includes('pilotlight-cold')).toBe(was);
+  raiseAgain([pid, 2 ** 22]);
+  expect(groupOf()).toBe(own);
 });

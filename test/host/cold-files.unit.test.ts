@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { coldClone } from '../../host/cold-clone.ts';
+import { coldCopy, coldRemove } from '../../host/cold-files.ts';
 import { leaveNoGroup } from '../../lib/priority.ts';
 
 let folder = '';
@@ -22,7 +22,7 @@ afterEach(async () => {
 
 test('the copy has all files and folders, as private as they were', async () => {
   const { uid, gid } = await stat(folder);
-  expect(await coldClone(join(folder, 'from'), join(folder, 'to'), { uid, gid })).toBe(true);
+  expect(await coldCopy(join(folder, 'from'), join(folder, 'to'), { uid, gid })).toBe(true);
   expect(await readFile(join(folder, 'to/PG_VERSION'), 'utf8')).toBe('18\n');
   expect(await readFile(join(folder, 'to/base/1/1259'), 'utf8')).toBe('pages');
   for (const name of ['', 'base', 'base/1', 'empty'])
@@ -31,9 +31,16 @@ test('the copy has all files and folders, as private as they were', async () => 
 });
 
 test('what can not be copied is said so', async () => {
-  expect(await coldClone(join(folder, 'absent'), join(folder, 'to'), undefined)).toBe(false);
+  expect(await coldCopy(join(folder, 'absent'), join(folder, 'to'), undefined)).toBe(false);
 });
 
 test('a copy that takes too long is ended, with all that it has started', async () => {
-  expect(await coldClone(join(folder, 'from'), join(folder, 'to'), undefined, 0)).toBe(false);
+  expect(await coldCopy(join(folder, 'from'), join(folder, 'to'), undefined, 0)).toBe(false);
+});
+
+test('a folder is removed with all that is in it; one that is not there is no failure', async () => {
+  const path = join(folder, 'from');
+  expect(await coldRemove(path)).toBe(true);
+  await expect(stat(path)).rejects.toThrow('ENOENT');
+  expect(await coldRemove(path)).toBe(true);
 });

@@ -1,0 +1,54 @@
+/**
+ * Copying and removing whole directories where nobody waits for it: in a process of its own at cold
+ * priority. The agent's own ways take all of the pool that a start's file operations go through, and a
+ * core at the priority of the hot path.
+ */
+import { spawn } from 'node:child_process';
+import { lowerPriority } from '../lib/priority.ts';
+import type { UnixIds } from './directories.ts';
+
+/** $1 = template, $2 = copy, $3 = owner or nothing. Every file and folder is flushed. */
+const COPY = `
+cp -R --reflink=auto "$1" "$2" &&
+if [ -n "$3" ]; then chown -R "$3" "$2"; fi &&
+exec find "$2" -exec sync {} +
+`;
+const REMOVE = 'exec rm -rf "$1"';
+
+/** Where no core is ever idle, a cold process gets next to nothing. */
+const RUN_MS_MAX = 20_000;
+
+function runCold(script: string, args: readonly string[], timeoutMs: number): Promise<boolean> {
+  const child = spawn('/bin/sh', ['-c', script, 'sh', ...args], {
+    stdio: 'ignore',
+    detached: true,
+    cwd: '/',
+    env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },
+  });
+  const { pid } = child;
+  if (pid !== undefined) lowerPriority(pid);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      // With all that it has started.
+      if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+    }, timeoutMs);
+    const done = (well: boolean): void => {
+      clearTimeout(timer);
+      resolve(well);
+    };
+    child.once('error', () => done(false));
+    child.once('exit', (code) => done(code === 0));
+  });
+}
+
+/** @returns false if it has failed or takes too long; then a part of it may be there. */
+export const coldCopy = (
+  from: string,
+  to: string,
+  user: UnixIds | undefined,
+  timeoutMs = RUN_MS_MAX,
+): Promise<boolean> =>
+  runCold(COPY, [from, to, user === undefined ? '' : `${user.uid}:${user.gid}`], timeoutMs);
+
+/** @returns false if it has failed or takes too long; then a part of it may still be there. */
+export const coldRemove = (path: string): Promise<boolean> => runCold(REMOVE, [path], RUN_MS_MAX);
