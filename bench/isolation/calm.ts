@@ -9,7 +9,7 @@ const LOOKS = 3;
 
 /** The first line of /proc/stat: user, nice, system, idle, iowait, … in clock ticks. */
 export function busyBetween(before: readonly number[], after: readonly number[]): number {
-  const spent = after.map((ticks, n) => ticks - (before[n] ?? 0));
+  const spent = after.map((count, n) => count - (before[n] ?? 0));
   const all = spent.slice(0, 8).reduce((a, b) => a + b, 0);
   const idle = spent[3] ?? 0;
   return all === 0 ? 0 : 1 - idle / all;
