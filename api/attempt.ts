@@ -97,34 +97,6 @@ async function settle(
 /** For the agent's events. */
 const whyOf = ({ request: { cause } }: StartCall): Asked => (cause === undefined ? {} : { cause });
 
-/** Attaches; where the volume has minted further than the index knew, as the epoch after that. */
-async function attachRaising(
-  deps: Parts,
-  call: StartCall,
-  asked: number,
-  slot: Slot,
-): Promise<Incarnation> {
-  const { database, requestId } = call;
-  const attach = (epoch: number): Promise<Incarnation> =>
-    deps.agents.attach(
-      slot.host,
-      { ...whyOf(call), database, epoch, size: slot.size, slot: slot.slot },
-      requestId,
-    );
-  try {
-    return await attach(asked);
-  } catch (error) {
-    const minted = error instanceof AppError ? error.data?.['minted'] : undefined;
-    if (codeOf(error) !== 'stale_epoch' || typeof minted !== 'number') throw error;
-    // Refused though asked for more than is minted: that incarnation is alive and well.
-    if (minted < asked)
-      throw new AppError('held_elsewhere', { data: { host: slot.host, epoch: minted } });
-    const raised = await databaseRaise(deps.hot, database, asked, minted);
-    if (raised === undefined) throw error;
-    return attach(raised);
-  }
-}
-
 /** The index hears of it after the caller: a sync would tell it anyway. */
 export function remember(deps: Parts, host: string, at: Incarnation): Started {
   const { database } = at;
@@ -136,10 +108,43 @@ export function remember(deps: Parts, host: string, at: Incarnation): Started {
   return { epoch: at.epoch, address: at.address };
 }
 
+/** What a claimant that is still at it may yet settle, where this is only another. */
+const THEIRS = ['slot_taken', 'unavailable'];
+
+/** Attaches; where the volume has minted further than the index knew, as the epoch after that. */
+async function attachIn(
+  deps: Parts,
+  call: StartCall,
+  epoch: number,
+  slot: Slot,
+  theirs: boolean,
+): Promise<Started | undefined> {
+  const { database, requestId } = call;
+  const request = { ...whyOf(call), database, epoch, size: slot.size, slot: slot.slot };
+  try {
+    return remember(deps, slot.host, await deps.agents.attach(slot.host, request, requestId));
+  } catch (error) {
+    const data = error instanceof AppError ? error.data : undefined;
+    const minted = codeOf(error) === 'stale_epoch' ? Number(data?.['minted']) : NaN;
+    if (minted >= epoch) {
+      const raised = await databaseRaise(deps.hot, database, epoch, minted);
+      if (raised !== undefined) return attachIn(deps, call, raised, slot, theirs);
+    }
+    if (theirs && THEIRS.includes(codeOf(error))) return undefined;
+    // Refused though asked for more than is minted: that incarnation is alive and well.
+    const held = { data: { host: slot.host, epoch: minted } };
+    const why = minted < epoch ? new AppError('held_elsewhere', held) : error;
+    await settle(deps, call, epoch, slot, why);
+    return undefined;
+  }
+}
+
+/** @param theirs another instance's claim: the agent lets us join, for it answers an epoch once. */
 async function attachClaimed(
   deps: Parts,
   call: StartCall,
-  claim: StartClaim,
+  claim: Omit<StartClaim, 'tenant'>,
+  theirs = false,
 ): Promise<Started | undefined> {
   const { epoch, host } = claim;
   if (host === null || claim.slot === null || epoch === null) throw new AppError('no_capacity');
@@ -148,29 +153,11 @@ async function attachClaimed(
     if (deps.fleet.silentHosts(deps.now()).includes(host)) throw new AppError('unavailable');
     if (claim.evicts === true)
       await deps.agents.recycle(slot.host, { size: slot.size, slot: slot.slot }, call.requestId);
-    return remember(deps, slot.host, await attachRaising(deps, call, epoch, slot));
   } catch (error) {
     await settle(deps, call, epoch, slot, error);
     return undefined;
   }
-}
-
-/** Another instance is at it: the agent lets us join, for it answers an epoch once and for all. */
-async function joinElsewhere(
-  deps: Parts,
-  call: StartCall,
-  row: DatabaseRow,
-): Promise<Started | undefined> {
-  if (row.host === null || row.slot === null || row.assigned_epoch !== row.epoch) return undefined;
-  const { database, requestId } = call;
-  const { epoch, slot } = row;
-  const request = { database, epoch, size: row.assigned_size ?? row.size, slot };
-  try {
-    return remember(deps, row.host, await deps.agents.attach(row.host, request, requestId));
-  } catch (error) {
-    deps.log.info({ database, code: codeOf(error) }, 'the joined start came to nothing');
-    return undefined;
-  }
+  return attachIn(deps, call, epoch, slot, theirs);
 }
 
 async function followRow(
@@ -192,7 +179,14 @@ async function followRow(
       return again === undefined ? undefined : attachClaimed(deps, call, again);
     }
     case 'starting':
-      return joinElsewhere(deps, call, row);
+      // Its claimant may have died over it: what it comes to is settled here as well.
+      if (row.host === null || row.assigned_epoch !== row.epoch) return undefined;
+      return attachClaimed(
+        deps,
+        call,
+        { ...row, size: row.assigned_size ?? row.size, evicts: null },
+        true,
+      );
     case 'suspended':
       return undefined;
   }

@@ -11,6 +11,7 @@ import { createStarter } from '../../api/start.ts';
 import { sweepOnce } from '../../api/sweep.ts';
 import { databaseFind } from '../../db/hot/database-find.ts';
 import { databaseIdentity } from '../../db/hot/database-identity.ts';
+import { databaseStart } from '../../db/hot/database-start.ts';
 import { oneDatabase, type One } from '../support/one-database.ts';
 import { run } from '../support/rows.ts';
 
@@ -118,4 +119,51 @@ test('a start hears of an undelete that the index has not heard of', async () =>
     deleted_at: null,
   });
   expect(await start()).toMatchObject({ state: 'running', epoch: 2 });
+});
+
+/** As an api does that dies before its agent hears of it, or takes the index for away by then. */
+async function claimAndDie(): Promise<void> {
+  const { fleet, now } = one.fleet.parts;
+  const hosts = fleet.liveHosts(now());
+  const asked = { database: one.id, hosts, silent: [], deadlineMs: 30_000, force: false };
+  await databaseStart(one.hot, { ...asked, floor: null });
+  expect(await one.state()).toBe('starting');
+}
+
+/** Longer than a few looks, and much less than the deadline of a start. */
+const SOON_MS = 2_000;
+
+test('an epoch that was claimed and has been used up meanwhile does not keep a start waiting', async () => {
+  await suspendAtHost();
+  await claimAndDie();
+  // Without the index: its next epoch is the same one, and it is over again.
+  const { syncTokenOf } = one.fleet.parts.fleet;
+  const sync_token = syncTokenOf('host-1') ?? '';
+  await one.host.verbs.attach({ database: one.id, sync_token });
+  await one.host.verbs.suspend({ database: one.id, epoch: 2, if_idle: false });
+  await one.fleet.sync();
+  const began = performance.now();
+  expect(await start()).toMatchObject({ state: 'running', epoch: 3 });
+  expect(performance.now() - began).toBeLessThan(SOON_MS);
+});
+
+test('a start that another instance has claimed and lost is over when its Postgres does not start', async () => {
+  await suspendAtHost();
+  await claimAndDie();
+  one.host.faults.add({ verb: 'attach', kind: 'refuse', code: 'start_failed' });
+  await expect(start()).rejects.toMatchObject({ code: 'start_failed' });
+  expect(await databaseFind(one.hot, one.id)).toMatchObject({ state: 'suspended', failures: 1 });
+});
+
+test('a start that fails as an epoch which was raised is taken back', async () => {
+  await suspendAtHost();
+  const { syncTokenOf } = one.fleet.parts.fleet;
+  const sync_token = syncTokenOf('host-1') ?? '';
+  await one.host.verbs.attach({ database: one.id, sync_token });
+  await one.host.verbs.suspend({ database: one.id, epoch: 2, if_idle: false });
+  // The index has not heard of epoch 2, and asks for it; the epoch after that one fails.
+  one.host.faults.add({ verb: 'attach', kind: 'delay', ms: 0 });
+  one.host.faults.add({ verb: 'attach', kind: 'refuse', code: 'start_failed' });
+  await expect(start()).rejects.toMatchObject({ code: 'start_failed' });
+  expect(await one.state()).toBe('suspended');
 });
