@@ -64,7 +64,10 @@ async function lookDeleted(deps: Parts, { database, requestId }: StartCall): Pro
 }
 
 /** Looking again can not help. A start that failed has been counted. */
-const FINAL = ['database_not_found', 'database_deleted', 'start_failed', 'internal', 'backed_off'];
+const FINAL = [
+  ...['database_not_found', 'database_deleted', 'start_failed', 'storage_full'],
+  ...['internal', 'backed_off'],
+];
 
 /**
  * Takes the claim back as the agent's error asks for.

@@ -114,8 +114,8 @@ async function startIn(
  * Starts a database. Idempotent on (database, epoch), and on the database where no epoch is named.
  * @throws AppError `stale_epoch` with `minted`, `held_elsewhere` with `host` and `epoch`,
  * `previous_incarnation_alive`, `slot_taken`, `database_not_found`, `database_deleted`,
- * `start_failed` with Postgres' reason, `backed_off`, `fenced`, `shutting_down`; without an epoch also
- * `late_request`, `no_capacity`.
+ * `start_failed` with Postgres' reason, `storage_full`, `backed_off`, `fenced`, `shutting_down`; without
+ * an epoch also `late_request`, `no_capacity`.
  */
 export function attach(
   context: AgentContext,

@@ -14,3 +14,9 @@ export function complaintOf(log: string): string | undefined {
   for (const line of log.split('\n')) found = LINE.exec(line)?.[1] ?? found;
   return found?.replaceAll(PATH, '(path)').slice(0, LENGTH_MAX);
 }
+
+/** The words of strerror(3) for ENOSPC and EDQUOT in the C locale, in which every Postgres here runs. */
+const NO_ROOM = /No space left on device|Disk quota exceeded/;
+
+/** Whether a complaint is about the volume that is full, and not about the database. */
+export const saysNoRoom = (complaint: string): boolean => NO_ROOM.test(complaint);

@@ -11,7 +11,7 @@ import { lowerForNow, raiseAgain } from '../lib/priority.ts';
 import { AppError } from '../model/errors.ts';
 import { POSTGRES_READY_MS_MAX } from '../model/limits.ts';
 import type { SlotRef } from '../model/wire.ts';
-import { complaintOf } from './complaint.ts';
+import { complaintOf, saysNoRoom } from './complaint.ts';
 import type { Directories } from './directories.ts';
 import { dropDraft, makeDraft, placeDraft, type Draft, type SlotNote } from './draft.ts';
 import type { Holding, Holdings } from './holding.ts';
@@ -51,7 +51,7 @@ export interface StartOptions extends SlotNote {
 export interface Incarnations {
   /**
    * @throws AppError `stale_epoch`, `held_elsewhere`, `previous_incarnation_alive`, `start_failed`
-   * with Postgres' own reason, or what `confirm` threw. Then nothing of the start is left.
+   * or `storage_full` with Postgres' own reason, or what `confirm` threw. Then nothing of the start is left.
    */
   readonly start: (options: StartOptions) => Promise<Incarnation>;
   /** Ends it: SIGINT, after `graceMs` SIGKILL; then releases it. 0 = SIGKILL at once. */
@@ -127,7 +127,7 @@ async function failureOf(runs: Runs, incarnation: Incarnation, outcome: string):
   const otherwise = outcome === 'silent' ? 'it said nothing for too long' : 'it ended at once';
   const detail = complaintOf(said) ?? otherwise;
   runs.log.error({ directory, epoch, detail }, 'no start');
-  return new AppError('start_failed', { detail });
+  return new AppError(saysNoRoom(detail) ? 'storage_full' : 'start_failed', { detail });
 }
 
 /** From the minting on. Nothing is spawned before the epoch is durable. */

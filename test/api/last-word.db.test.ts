@@ -167,3 +167,11 @@ test('a start that fails as an epoch which was raised is taken back', async () =
   await expect(start()).rejects.toMatchObject({ code: 'start_failed' });
   expect(await one.state()).toBe('suspended');
 });
+
+test('a start on a full volume is refused with its reason, and is no failure of the database', async () => {
+  await suspendAtHost();
+  one.host.faults.add({ verb: 'attach', kind: 'refuse', code: 'storage_full' });
+  await expect(start()).rejects.toMatchObject({ code: 'storage_full' });
+  expect(await databaseFind(one.hot, one.id)).toMatchObject({ state: 'suspended', failures: 0 });
+  expect(await start()).toMatchObject({ state: 'running' });
+});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { complaintOf } from '../../host/complaint.ts';
+import { complaintOf, saysNoRoom } from '../../host/complaint.ts';
 import { createStillness } from '../../host/heartbeat.ts';
 import { firstOf, isAfter, parseSegment, segmentName } from '../../host/segments.ts';
 import { settingsOf } from '../../host/postgres.ts';
@@ -132,6 +132,14 @@ describe("Postgres' own words", () => {
     expect(complaintOf(log)).toBe('could not open file (path): no');
     expect(complaintOf('LOG:  all is well')).toBeUndefined();
     expect(complaintOf(`PANIC:  ${'x'.repeat(1_000)}`)).toHaveLength(200);
+  });
+
+  it('tell a volume without room from a database that is at fault', () => {
+    const full = complaintOf(
+      'FATAL:  could not write lock file "postmaster.pid": No space left on device',
+    );
+    expect(saysNoRoom(full ?? '')).toBe(true);
+    expect(saysNoRoom('could not open file (path): Permission denied')).toBe(false);
   });
 });
 
