@@ -13,7 +13,7 @@ import { findOccupants } from '../kills/watcher.ts';
 import type { Clocks } from './clock.ts';
 import { hideFolder, type Disk } from './disk.ts';
 import type { Fault } from './plan.ts';
-import type { Relay } from './relay.ts';
+import type { Relay, Trouble } from '../faults/relay.ts';
 
 export interface Scene {
   readonly stack: Stack;
@@ -33,6 +33,9 @@ const NOTHING = async (): Promise<void> => undefined;
 const skipped = (why: string): Begun => ({ skipped: why });
 /** A clock is set forward or back by up to so much. */
 const CLOCK_S_MAX = 3_600;
+/** In a brown-out: what is sent is late by so much, or one piece of so many is lost. */
+const SLOW_MS = 500;
+const LOSS_ODDS = 20;
 
 const idsOf = (pids: readonly number[]): ProcessId[] => pids.flatMap((pid) => identify(pid) ?? []);
 
@@ -116,11 +119,18 @@ async function hide(scene: Scene, { what, names }: Fault): Promise<Begun> {
   return (await hideFolder(agent.pid, folder)) ?? skipped('hosts share one view of the volume');
 }
 
-function cut(scene: Scene, { names, which }: Fault): Begun {
-  const relays = names.flatMap((name) => scene.relays.get(name) ?? []);
-  for (const relay of relays) relay.set(which < 0.5 ? 'refuse' : 'stall');
+/** Refused or silent; in a brown-out late or lost. */
+function troubleOf({ verb, which }: Fault): Trouble {
+  if (verb === 'cut') return { kind: which < 0.5 ? 'refused' : 'silent' };
+  return which < 0.5 ? { kind: 'slow', ms: SLOW_MS } : { kind: 'lossy', odds: LOSS_ODDS };
+}
+
+async function trouble(scene: Scene, fault: Fault): Promise<Begun> {
+  const relays = fault.names.flatMap((name) => scene.relays.get(name) ?? []);
+  const set = (to: Trouble) => Promise.all(relays.map((relay) => relay.set(to)));
+  await set(troubleOf(fault));
   return async () => {
-    for (const relay of relays) relay.set('pass');
+    await set({ kind: 'none' });
   };
 }
 
@@ -151,7 +161,9 @@ export async function beginFault(scene: Scene, fault: Fault): Promise<Begun> {
     case 'cut':
       return fault.what === 'volume' || fault.what === 'heartbeat'
         ? hide(scene, fault)
-        : cut(scene, fault);
+        : trouble(scene, fault);
+    case 'brown':
+      return trouble(scene, fault);
     case 'fill':
       return fill(scene);
     case 'clock':

@@ -141,7 +141,7 @@ runMain('chaos', async () => {
   const { say } = createProgress(write, () => performance.now());
   const aborter = new AbortController();
   const shutdown = installShutdown(createLogger('chaos', 'warn'), STOP_MS_MAX);
-  const starting = startStage(say, aborter.signal);
+  const starting = startStage({ seed: args.seed, say, signal: aborter.signal });
   let stopping: Promise<number> | undefined;
   const stop = (): Promise<number> =>
     (stopping ??= starting.then(

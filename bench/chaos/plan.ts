@@ -2,8 +2,8 @@
 import { createRandom, shuffled } from '../random.ts';
 import { common, merged, type Span } from './intervals.ts';
 
-/** `away`: killed, and not started again before the end. */
-export type Verb = 'kill' | 'away' | 'freeze' | 'cut' | 'fill' | 'clock';
+/** `away`: killed, and not started again before the end. `brown`: what passes is late, or lost at times. */
+export type Verb = 'kill' | 'away' | 'freeze' | 'cut' | 'brown' | 'fill' | 'clock';
 /** `agent`: that process of a host alone. `host`: it and every Postgres there. */
 export type What =
   | 'api'
@@ -67,6 +67,9 @@ const KINDS: readonly Kind[] = [
   { verb: 'cut', what: 'hot' },
   { verb: 'cut', what: 'agent' },
   { verb: 'cut', what: 'api' },
+  { verb: 'brown', what: 'hot' },
+  { verb: 'brown', what: 'agent' },
+  { verb: 'brown', what: 'api' },
   // A host from the volume, and from its own folder there.
   { verb: 'cut', what: 'volume' },
   { verb: 'cut', what: 'heartbeat' },
@@ -84,6 +87,7 @@ const FOR_MS_MAX: Readonly<Record<Verb, number>> = {
   away: 10_000,
   freeze: 12_000,
   cut: 12_000,
+  brown: 12_000,
   fill: 6_000,
   clock: 15_000,
 };

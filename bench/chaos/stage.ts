@@ -7,12 +7,14 @@ import { clearVanished, homePaths, volumeOf } from '../../dev/home.ts';
 import { BIND } from '../../dev/plan.ts';
 import { findPortBase, portsFrom } from '../../dev/ports.ts';
 import { startStack } from '../../dev/stack.ts';
+import { freePort } from '../../lib/free-port.ts';
 import { isRoot } from '../../host/prepare.ts';
+import { startRelay, type Relay } from '../faults/relay.ts';
+import { createRandom } from '../random.ts';
 import { provideClocks } from './clock.ts';
 import { mountDisk } from './disk.ts';
 import { leftBehind, type Scene } from './faults.ts';
 import type { Fleet } from './plan.ts';
-import { startRelay, type Relay } from './relay.ts';
 
 const COUNTS = { hosts: 3, apis: 2, proxies: 2 } as const;
 const names = (count: number, nameOf: (index: number) => string): string[] =>
@@ -36,22 +38,33 @@ export interface Stage {
   readonly stop: () => Promise<number>;
 }
 
-async function startRelays(base: number): Promise<Map<string, Relay>> {
+async function startRelays(base: number, seed: number): Promise<Map<string, Relay>> {
   const ports = portsFrom(base, COUNTS);
+  const random = createRandom(seed);
+  const targets = [
+    ['hot', ports.hot] as const,
+    ...ports.apis.map((port, i) => [apiName(i), port] as const),
+    ...ports.hosts.map((port, i) => [hostName(i), port] as const),
+  ];
   const relays = new Map<string, Relay>();
-  relays.set('hot', await startRelay(ports.hot));
-  for (const [i, port] of ports.apis.entries()) relays.set(apiName(i), await startRelay(port));
-  for (const [i, port] of ports.hosts.entries()) relays.set(hostName(i), await startRelay(port));
+  for (const [name, to] of targets)
+    relays.set(name, await startRelay(await freePort(), to, random));
   return relays;
 }
 
-export async function startStage(say: (line: string) => void, signal: AbortSignal): Promise<Stage> {
+export interface StageOptions {
+  readonly seed: number;
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export async function startStage({ seed, say, signal }: StageOptions): Promise<Stage> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'pilotlight-chaos-')));
   // Proxies look for their clock here, as another user; the home lets nobody in.
   await chmod(folder, 0o711);
   const paths = homePaths(join(folder, 'home'));
   const portBase = await findPortBase(COUNTS.hosts, BIND);
-  const relays = await startRelays(portBase);
+  const relays = await startRelays(portBase, seed);
   const portOf = (name: string): number => relays.get(name)?.port ?? 0;
   const clocks = await provideClocks(join(folder, 'clocks'), Object.values(FLEET).flat());
   const disk = isRoot()
@@ -59,7 +72,7 @@ export async function startStage(say: (line: string) => void, signal: AbortSigna
     : undefined;
 
   async function clear(): Promise<void> {
-    for (const relay of relays.values()) relay.close();
+    await Promise.all([...relays.values()].map((relay) => relay.close()));
     // The state first: a stack that did not start has removed neither.
     await rm(paths.home, { recursive: true, force: true });
     await clearVanished(paths);
