@@ -20,7 +20,10 @@ export const getRoute = route({
     const row = await orAway(databaseLive(context.hot, id), () => undefined);
     // The volume knows that it exists, and nobody its epoch.
     if (row === undefined) await livingDocument(context, id, input.requestId);
-    const [epoch, stale] = [row?.epoch ?? 0, row === undefined];
-    return ok({ state: 'suspended', epoch, stale } satisfies RouteAnswer);
+    const { state, epoch = 0, socket = null, port = null } = row ?? {};
+    // Another instance has started it, and its host's next report is on its way.
+    if (state === 'running' && socket !== null && port !== null)
+      return ok({ state, epoch, address: { socket, port }, stale: false } satisfies RouteAnswer);
+    return ok({ state: 'suspended', epoch, stale: row === undefined } satisfies RouteAnswer);
   },
 });
