@@ -106,12 +106,12 @@ const itemsOf = ({ listed }: Range): RebuildItem[] => listed.map(itemOf);
 
 /** Before the first row changes: what follows is told under the name of another index. */
 async function shut(work: Work): Promise<void> {
-  work.say(
-    'the index knows less than the volume: until it is whole the apis go by the volume alone',
-  );
   await again(() => rebuildShut(work.hot));
   await again(() => generationRenew(work.hot));
   work.shut = true;
+  work.say(
+    'the index knows less than the volume: until it is whole the apis go by the volume alone',
+  );
 }
 
 /** Whether it lacks something of this range that it is not just about to be told. */
