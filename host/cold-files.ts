@@ -4,6 +4,7 @@
  * core at the priority of the hot path.
  */
 import { spawn } from 'node:child_process';
+import { dirname } from 'node:path';
 import { lowerPriority } from '../lib/priority.ts';
 import type { UnixIds } from './directories.ts';
 
@@ -18,11 +19,17 @@ const REMOVE = 'exec rm -rf "$1"';
 /** Where no core is ever idle, a cold process gets next to nothing. */
 const RUN_MS_MAX = 20_000;
 
-function runCold(script: string, args: readonly string[], timeoutMs: number): Promise<boolean> {
+/** @param cwd on the volume: who clears up after the agent finds it by that. */
+function runCold(
+  script: string,
+  args: readonly string[],
+  cwd: string,
+  timeoutMs: number,
+): Promise<boolean> {
   const child = spawn('/bin/sh', ['-c', script, 'sh', ...args], {
     stdio: 'ignore',
     detached: true,
-    cwd: '/',
+    cwd,
     env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },
   });
   const { pid } = child;
@@ -47,8 +54,11 @@ export const coldCopy = (
   to: string,
   user: UnixIds | undefined,
   timeoutMs = RUN_MS_MAX,
-): Promise<boolean> =>
-  runCold(COPY, [from, to, user === undefined ? '' : `${user.uid}:${user.gid}`], timeoutMs);
+): Promise<boolean> => {
+  const owner = user === undefined ? '' : `${user.uid}:${user.gid}`;
+  return runCold(COPY, [from, to, owner], dirname(from), timeoutMs);
+};
 
 /** @returns false if it has failed or takes too long; then a part of it may still be there. */
-export const coldRemove = (path: string): Promise<boolean> => runCold(REMOVE, [path], RUN_MS_MAX);
+export const coldRemove = (path: string): Promise<boolean> =>
+  runCold(REMOVE, [path], dirname(dirname(path)), RUN_MS_MAX);

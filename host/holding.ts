@@ -152,14 +152,20 @@ async function askForFence({ volume, log }: HoldingsOptions, silent: string): Pr
   }
 }
 
-/** What to do about a lock that somebody holds: throws, or returns to try again. */
-async function settleBusy(options: HoldingsOptions, directory: string): Promise<void> {
+/** What to do about a lock that somebody holds: throws, or returns to try again until the deadline. */
+async function settleBusy(
+  options: HoldingsOptions,
+  directory: string,
+  deadline: number,
+): Promise<void> {
   const { volume, heartbeat, me } = options;
   const record = await peekRunRecord(volume.directory(directory).run);
   if (record === undefined) throw damaged();
   if (record.host === me.host) await killLeftovers(options, directory);
   else if (!record.released) {
-    if (!heartbeat.hasStoodStill(record.host)) throw heldElsewhere(record);
+    // Its agent is dead, perhaps, and its Postgres serve: nobody fences those.
+    const isOver = performance.now() + FENCE_LOOK_MS > deadline;
+    if (isOver || !heartbeat.hasStoodStill(record.host)) throw heldElsewhere(record);
     await askForFence(options, record.host);
     await sleep(FENCE_LOOK_MS);
     return;
@@ -185,7 +191,7 @@ async function take(options: HoldingsOptions, directory: string): Promise<Holdin
       throw new AppError('start_failed', { detail: 'the data directory is gone' });
     if (found !== 'busy') return checkRecord(options, found);
     if (performance.now() > deadline) throw new AppError('previous_incarnation_alive');
-    await settleBusy(options, directory);
+    await settleBusy(options, directory, deadline);
   }
 }
 
