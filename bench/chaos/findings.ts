@@ -61,10 +61,14 @@ const textOf = ({ fromMs, toMs }: Span): string => `${seconds(fromMs)}-${seconds
 /** After a fault: a process is started again, and an agent looks at all that it has left. */
 const BACK_MS = 10_000;
 
-/** When a host's agent could note nothing, or by a clock that was wrong. */
-function awayOf({ plan, beganAt }: Story): (host: string) => readonly Span[] {
+/** When a host's agent could note nothing, or noted by a clock that was wrong. */
+function heldBy(
+  { plan, beganAt }: Story,
+  isSuch: (fault: Fault) => boolean,
+): (host: string) => readonly Span[] {
   return (host) =>
     plan
+      .filter(isSuch)
       // What has no names may be on any host.
       .filter(({ names }) => names.length === 0 || names.includes(host))
       .map(spanOf)
@@ -116,8 +120,12 @@ async function differenceOfJournals(story: Story): Promise<number> {
   const { scene, sightings, say } = story;
   const events = await readJournals(scene.stack.endpoints.volume);
   const seen = sightings.seen();
-  const { edges, differences, largest } = compareUsage({ events, seen, away: awayOf(story) });
+  const isClock = ({ verb }: Fault): boolean => verb === 'clock';
+  const wrong = scene.clocks === undefined ? () => [] : heldBy(story, isClock);
+  const away = heldBy(story, (fault) => !isClock(fault));
+  const { edges, differences, largest, unjudged } = compareUsage({ events, seen, away, wrong });
   for (const { what, ms } of differences) say(`journal: ${what}: ${seconds(ms)} s too far`);
+  if (unjudged > 0) say(`${unjudged} databases ran under a wrong clock, and are not compared`);
   say(`${events.length} events, ${edges} edges; the largest difference ${seconds(largest)} s`);
   return differences.reduce((sum, { ms }) => sum + ms, 0) / 1000;
 }

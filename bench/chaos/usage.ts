@@ -57,13 +57,17 @@ export interface Compared {
   readonly differences: readonly Difference[];
   /** The largest that was seen at any edge, tolerated or not, in milliseconds. */
   readonly largest: number;
+  /** Databases that were run under a wrong clock, and are not compared. */
+  readonly unjudged: number;
 }
 
 export interface Journals {
   readonly events: readonly AgentEvent[];
   readonly seen: readonly Seen[];
-  /** When an agent could note nothing, or what it noted has no time of this machine's. */
+  /** When an agent could note nothing. */
   readonly away: (host: string) => readonly Span[];
+  /** When its clock was wrong: what it noted then says nothing of any end of that database's runs. */
+  readonly wrong: (host: string) => readonly Span[];
 }
 
 function intervalsOf(events: readonly AgentEvent[]): readonly UsageInterval[] {
@@ -116,8 +120,11 @@ function edgesOf(
   return edges;
 }
 
+const touches = (run: Span, spans: readonly Span[]): boolean =>
+  spans.some(({ fromMs, toMs }) => run.fromMs <= toMs && run.toMs >= fromMs);
+
 /** Compares every interval's two ends, and finds what only one of the two knows of. */
-export function compareUsage({ events, seen, away }: Journals): Compared {
+export function compareUsage({ events, seen, away, wrong }: Journals): Compared {
   const directoryOf = new Map<string, string>();
   const blank = new Set<string>();
   for (const { database, directory, kind, epoch } of events) {
@@ -125,11 +132,16 @@ export function compareUsage({ events, seen, away }: Journals): Compared {
     if (kind === 'warmed') blank.add(`${directory}.${epoch}`);
   }
   const runs = new Map(seen.map((run) => [`${run.directory}.${run.epoch}`, run]));
+  const unjudged = new Set(
+    seen.filter((run) => touches(run, wrong(run.host))).map(({ directory }) => directory),
+  );
   const differences: Difference[] = [];
   const edges: Edge[] = [];
   const billed = new Set<string>();
   for (const interval of intervalsOf(events)) {
-    const key = `${directoryOf.get(interval.database_id)}.${interval.epoch}`;
+    const directory = directoryOf.get(interval.database_id) ?? '';
+    if (unjudged.has(directory)) continue;
+    const key = `${directory}.${interval.epoch}`;
     const run = runs.get(key);
     const { started_ms, ended_ms, database_id, epoch } = interval;
     if (started_ms !== null) billed.add(key);
@@ -138,7 +150,7 @@ export function compareUsage({ events, seen, away }: Journals): Compared {
     else if (lasted > EARLY_TOLERANCE_MS)
       differences.push({ what: `${database_id} epoch ${epoch} was never seen`, ms: lasted });
   }
-  const known = new Set(directoryOf.values());
+  const known = new Set([...directoryOf.values()].filter((one) => !unjudged.has(one)));
   for (const [key, run] of runs) {
     const ms = run.toMs - run.fromMs - START_TOLERANCE_MS - overlapMs(run, away(run.host));
     const isBilled = billed.has(key) || blank.has(key) || !known.has(run.directory);
@@ -151,5 +163,5 @@ export function compareUsage({ events, seen, away }: Journals): Compared {
   const largest = edges
     .filter(({ lateMs }) => lateMs !== Infinity)
     .reduce((most, { saidMs, sawMs }) => Math.max(most, Math.abs(saidMs - sawMs)), 0);
-  return { edges: edges.length, differences, largest };
+  return { edges: edges.length, differences, largest, unjudged: unjudged.size };
 }

@@ -145,11 +145,14 @@ const compare = (events: AgentEvent[], runs: Seen[], away = [span(0, 0)]) =>
     events,
     seen: runs,
     away: () => away.map(({ fromMs, toMs }) => span(BEGAN + fromMs, BEGAN + toMs)),
+    wrong: () => [span(BEGAN + 100_000, BEGAN + 110_000)],
   });
 
 test('an interval whose edges are where the processes began and ended differs by nothing', () => {
   const events = [event('started', 300), event('suspended', 9_100)];
-  expect(compare(events, [seen(0, 9_000)])).toEqual({ edges: 2, differences: [], largest: 300 });
+  expect(compare(events, [seen(0, 9_000)])).toEqual({
+    ...{ edges: 2, differences: [], largest: 300, unjudged: 0 },
+  });
 });
 
 test('an end that is noted late counts beyond its tolerance, less the time of an absent agent', () => {
@@ -176,6 +179,13 @@ test('a warm slot may run long before it is a database', () => {
   const { database: _, ...warmed } = event('warmed', 0, 1);
   const events = [warmed, event('started', 60_000, 1), event('suspended', 70_000, 1)];
   expect(compare(events, [seen(0, 70_000, 1)])).toMatchObject({ differences: [], largest: 0 });
+});
+
+test('a database that ran under a wrong clock is not compared', () => {
+  const events = [event('started', 104_000), event('suspended', 3_000_000)];
+  expect(compare(events, [seen(104_000, 120_000)])).toMatchObject({
+    ...{ edges: 0, differences: [], unjudged: 1 },
+  });
 });
 
 test('the watcher knows an incarnation by its log', () => {
