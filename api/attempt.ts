@@ -181,12 +181,15 @@ async function followRow(
       const again = await databaseStartAgain(deps.hot, row.id, null, STARTING_MS_MAX);
       return again === undefined ? undefined : attachClaimed(deps, call, again);
     }
-    case 'starting': {
+    case 'starting':
       // Its claimant may have died over it: what it comes to is settled here as well.
       if (row.host === null || row.assigned_epoch !== row.epoch) return undefined;
-      const theirs = { ...row, size: row.assigned_size ?? row.size, evicts: null };
-      return attachClaimed(deps, call, theirs, true);
-    }
+      return attachClaimed(
+        deps,
+        call,
+        { ...row, size: row.assigned_size ?? row.size, evicts: null },
+        true,
+      );
     case 'suspended':
       return undefined;
   }

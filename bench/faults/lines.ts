@@ -50,7 +50,7 @@ const NO_API: Line['words'] = {
   route: 'free',
   access: 'free',
   resume: 'free',
-  wake: 'free',
+  wake: 'refused',
   create: 'free',
   suspend: 'free',
   read: 'free',

@@ -64,8 +64,6 @@ export function openHot(options: HotOptions): Hot {
         .join(' '),
     });
     pool.on('error', options.onIdleError);
-    // Of one that is in use, whoever uses it hears.
-    pool.on('connect', (client) => client.on('error', () => undefined));
     return pool;
   };
   const pools = { quick: openPool('off'), durable: openPool('on') };
@@ -82,15 +80,10 @@ export function openHot(options: HotOptions): Hot {
     async <Row>(statement: Statement, values: readonly unknown[]) => {
       breaker.check();
       const began = performance.now();
-      let client: pg.PoolClient | undefined;
       try {
-        client = await pool.connect();
-        const result = await client.query({ ...statement, values: [...values] });
-        client.release();
+        const result = await pool.query({ ...statement, values: [...values] });
         return result.rows as Row[];
       } catch (error) {
-        // One that the server has answered, with an error, is as good as before: pool.query would end it.
-        client?.release(!(error instanceof pg.DatabaseError && error.severity === 'ERROR'));
         if (isUnavailable(error)) throw new AppError('unavailable', { cause: error });
         throw error;
       } finally {
