@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { migrateCold, migrateHot, setRolePassword } from '../db/migrate.ts';
 import { initControl, spawnControl, type SpawnControlOptions } from '../host/control.ts';
 import { findUser, isRoot } from '../host/prepare.ts';
+import { lowerPriority } from '../lib/priority.ts';
 import { controlUrl, type Plan } from './commands.ts';
 import { openLog } from './logs.ts';
-import { lowered, type Startable, type Supervisor } from './supervisor.ts';
+import type { Startable, Supervisor } from './supervisor.ts';
 
 export type ControlName = 'hot' | 'cold';
 
@@ -68,7 +69,7 @@ export async function startControl(
   });
   const { command, ready } = controlCommand(options, name);
   // Storms of the cold plane are to a good part its statements.
-  await supervisor.start(name === 'cold' ? lowered(command) : command);
+  await supervisor.start(command);
   await ready();
   const url = controlUrl(plan, name);
   if (name === 'hot') {
@@ -79,5 +80,8 @@ export async function startControl(
     await migrateCold(url);
     await setRolePassword(url, 'pilotlight_worker', plan.secrets.cold_worker_password);
     await setRolePassword(url, 'pilotlight_console', plan.secrets.cold_console_password);
+    // Not before: on a busy machine what is cold may wait for long, and the stack waits for this.
+    const id = supervisor.find(name);
+    if (id !== undefined) lowerPriority(id.pid);
   }
 }
