@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { migrateCold, migrateHot, setRolePassword } from '../db/migrate.ts';
 import { initControl, spawnControl, type SpawnControlOptions } from '../host/control.ts';
 import { findUser, isRoot } from '../host/prepare.ts';
-import { lowerPriority } from '../lib/priority.ts';
 import { controlUrl, type Plan } from './commands.ts';
 import { openLog } from './logs.ts';
 import type { Startable, Supervisor } from './supervisor.ts';
@@ -80,8 +79,5 @@ export async function startControl(
     await migrateCold(url);
     await setRolePassword(url, 'pilotlight_worker', plan.secrets.cold_worker_password);
     await setRolePassword(url, 'pilotlight_console', plan.secrets.cold_console_password);
-    // Not before: on a busy machine what is cold may wait for long, and the stack waits for this.
-    const id = supervisor.find(name);
-    if (id !== undefined) lowerPriority(id.pid);
   }
 }
