@@ -4,14 +4,15 @@
  * by SIGKILL to all that it runs, only if neither its agent nor any of its Postgres answers: an agent
  * that is dead while its Postgres serve is not a lost host.
  */
-import { readdir, readlink, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { answers } from '../host/look.ts';
 import type { JsonClient } from '../lib/json-client.ts';
 import { codeOf } from '../model/errors.ts';
 import { hostName, hostUrl, type Plan } from './commands.ts';
 import { runFolderOf, volumeOf } from './home.ts';
-import { descendantsOf, processesBelow, signal, type ProcessId } from './process-table.ts';
+import { processesOfHost } from './hosts.ts';
+import { signal } from './process-table.ts';
 import type { Supervisor } from './supervisor.ts';
 
 const LOOK_MS = 250;
@@ -42,18 +43,6 @@ async function isLost({ plan, agents }: FencerDeps, index: number): Promise<bool
   return !(await Promise.all(all)).includes(true);
 }
 
-/** Postgres outlives its agent, so that not all that a host runs has it among its ancestors. */
-async function processesOf({ plan, supervisor }: FencerDeps, index: number): Promise<ProcessId[]> {
-  const id = supervisor.find(hostName(index));
-  const started = id === undefined ? [] : [...descendantsOf(id.pid), id];
-  const run = `${runFolderOf(plan.home, index + 1)}/`;
-  const all = processesBelow(join(volumeOf(plan.home), 'directories'));
-  const logs = await Promise.all(
-    all.map(({ pid }) => readlink(`/proc/${pid}/fd/2`).catch(() => '')),
-  );
-  return [...all.filter((_, i) => logs[i]?.startsWith(run)), ...started];
-}
-
 /** @returns what stops it. */
 export function startFencer(deps: FencerDeps): () => void {
   const { plan, say } = deps;
@@ -65,7 +54,7 @@ export function startFencer(deps: FencerDeps): () => void {
       const folder = join(volumeOf(plan.home), 'hosts', name);
       if (!(await listOf(folder)).includes('fence')) continue;
       if (await isLost(deps, index)) {
-        const all = await processesOf(deps, index);
+        const all = processesOfHost(deps, index);
         for (const id of all) signal(id, 'SIGKILL');
         say(`${name} does not answer and holds databases: fenced (${all.length} processes)`);
       }

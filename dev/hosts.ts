@@ -1,9 +1,15 @@
 /** The host agents of the stack: starting, adopting, finding and stopping them. */
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import type { JsonClient } from '../lib/json-client.ts';
 import { AppError } from '../model/errors.ts';
 import { hostCommand, hostName, hostUrl, type Plan } from './commands.ts';
+import { runFolderOf, volumeOf } from './home.ts';
+import { findOccupants } from './occupants.ts';
 import {
   childrenOf,
+  descendantsOf,
+  identify,
   isAlive,
   processesOfMain,
   signal,
@@ -61,6 +67,18 @@ export function agentOf(deps: Omit<HostDeps, 'client'>, index: number): ProcessI
   return processesOfMain('host/main.js', deps.plan.home.watch).find(({ pid }) =>
     wasStartedWith(pid, 'PILOTLIGHT_HOST_ID', name),
   );
+}
+
+/** All that a host runs. Postgres outlives its agent, so that not all of it has that among its ancestors. */
+export function processesOfHost(
+  { plan, supervisor }: Omit<HostDeps, 'client'>,
+  index: number,
+): readonly ProcessId[] {
+  const id = supervisor.find(hostName(index));
+  const started = id === undefined ? [] : [...descendantsOf(id.pid), id];
+  const directories = realpathSync(join(volumeOf(plan.home), 'directories'));
+  const postgres = findOccupants(directories, runFolderOf(plan.home, index + 1));
+  return [...postgres.flatMap(({ pid }) => identify(pid) ?? []), ...started];
 }
 
 /** Suspends what runs on a host; its agent takes no new work from now on. */

@@ -23,12 +23,12 @@ import { provideDemo, type DemoDatabase } from './demo-database.ts';
 import { writeEndpoints, type Endpoints } from './endpoints.ts';
 import { startFencer } from './fencer.ts';
 import { openHome, volumeOf, type Home } from './home.ts';
-import { adoptableHosts, agentOf, startHost } from './hosts.ts';
+import { adoptableHosts, agentOf, processesOfHost, startHost } from './hosts.ts';
 import { clearLeftovers } from './leftovers.ts';
 import { checkMachine, makePlan, type StackOptions } from './plan.ts';
 import { startManagement, type ManagementReady } from './management.ts';
 import { checkPorts, hotPorts } from './ports.ts';
-import { descendantsOf, identify, signal, type ProcessId } from './process-table.ts';
+import { identify, signal, type ProcessId } from './process-table.ts';
 import { waitReady } from './ready.ts';
 import { readRecords, type ProcessRecords } from './records.ts';
 import { startRefill } from './refill.ts';
@@ -43,8 +43,8 @@ export interface Stack {
   readonly processes: () => Readonly<Record<string, number>>;
   /** @returns false if that process does not run now. */
   readonly kill: (name: string, signal: NodeJS.Signals) => boolean;
-  /** The same for it and all that it has started. */
-  readonly killWhole: (name: string, signal: NodeJS.Signals) => void;
+  /** The same for a host and all that it runs. */
+  readonly killWhole: (host: string, signal: NodeJS.Signals) => void;
   /** Kills a process (of a host in namespaces: the whole host) and keeps it away until `release`. */
   readonly hold: (name: string) => Promise<boolean>;
   readonly release: (name: string) => Promise<void>;
@@ -211,10 +211,9 @@ async function startIn(home: Home, options: StackOptions): Promise<Stack> {
         const id = findProcess(running, name);
         return id !== undefined && signal(id, with_);
       },
-      killWhole(name, with_) {
-        const id = running.supervisor.find(name);
-        const all = id === undefined ? [] : [id, ...descendantsOf(id.pid)];
-        for (const one of all) signal(one, with_);
+      killWhole(host, with_) {
+        const index = plan.ports.hosts.findIndex((_, i) => hostName(i) === host);
+        for (const one of processesOfHost(running, index)) signal(one, with_);
       },
       hold: running.supervisor.hold,
       release: running.supervisor.release,

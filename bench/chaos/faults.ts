@@ -1,5 +1,6 @@
 /** Carries out what a plan says. Nothing here asks first, and everything is undone at its end. */
 import { runFolderOf, type HomePaths } from '../../dev/home.ts';
+import { findOccupants } from '../../dev/occupants.ts';
 import {
   commandOf,
   identify,
@@ -9,7 +10,6 @@ import {
   type ProcessId,
 } from '../../dev/process-table.ts';
 import type { Stack } from '../../dev/stack.ts';
-import { findOccupants } from '../kills/watcher.ts';
 import type { Clocks } from './clock.ts';
 import { hideFolder, type Disk } from './disk.ts';
 import type { Fault } from './plan.ts';
@@ -46,9 +46,8 @@ function processOf({ stack }: Scene, name: string): ProcessId[] {
 
 /** The Postgres processes of a host: their log lies in its run folder. */
 function postgresOf({ paths, directories }: Scene, host: string): ProcessId[] {
-  const run = `${runFolderOf(paths, Number(host.split('-')[1]))}/`;
-  const found = findOccupants(directories).filter(({ incarnation }) => incarnation.startsWith(run));
-  return idsOf(found.map(({ pid }) => pid));
+  const run = runFolderOf(paths, Number(host.split('-')[1]));
+  return idsOf(findOccupants(directories, run).map(({ pid }) => pid));
 }
 
 /** The postmaster keeps the words that it was started with; backends have another title. */

@@ -5,11 +5,12 @@
  */
 import { cp } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Occupant } from '../../dev/occupants.ts';
 import { createProgress } from '../../dev/print.ts';
 import { createLogger } from '../../lib/log.ts';
 import { installShutdown, runMain } from '../../lib/shutdown.ts';
 import { lineOf, type Figures } from '../harness.ts';
-import { startWatcher, type Occupant, type Watcher } from '../kills/watcher.ts';
+import { startWatcher, type Watcher } from '../kills/watcher.ts';
 import { createRandom } from '../random.ts';
 import { readChaosArguments, type ChaosArguments } from './arguments.ts';
 import { startChurn, type Churned } from './churn.ts';

@@ -1,7 +1,7 @@
 /** Usage as the hosts' journals have it, against what was seen of their processes. Pure. */
 import { foldUsage, usageFactOf, type UsageInterval } from '../../model/cold/usage.ts';
 import type { AgentEvent } from '../../model/wire.ts';
-import type { Occupant } from '../kills/watcher.ts';
+import type { Occupant } from '../../dev/occupants.ts';
 import { overlapMs, type Span } from './intervals.ts';
 
 /** An incarnation as the watcher saw it, by the wall clock of this machine. */

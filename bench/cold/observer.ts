@@ -4,7 +4,7 @@
  */
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { findOccupants } from '../kills/watcher.ts';
+import { findOccupants } from '../../dev/occupants.ts';
 
 const LOOK_MS = 25;
 

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createFleetClient, type FleetClient } from '../../dev/fleet-client.ts';
 import { clearVanished, homePaths } from '../../dev/home.ts';
+import type { Occupant } from '../../dev/occupants.ts';
 import { BIND } from '../../dev/plan.ts';
 import { findPortBase } from '../../dev/ports.ts';
 import { isRoot } from '../../host/prepare.ts';
@@ -23,7 +24,7 @@ import { openSession, startSlowSession, startWriter, type Worker, type Writer } 
 import { findLeakedSlots } from './slots.ts';
 import { killOne, type Places } from './targets.ts';
 import { judge } from './verdict.ts';
-import { startWatcher, type Occupant } from './watcher.ts';
+import { startWatcher } from './watcher.ts';
 import { killWorkflows } from './workflows.ts';
 
 const HOSTS = 2;

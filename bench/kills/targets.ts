@@ -1,8 +1,8 @@
 /** Finding and killing what a schedule names. Nothing here asks first. */
+import { findOccupants } from '../../dev/occupants.ts';
 import { commandOf, identify, processesOfMain, signal } from '../../dev/process-table.ts';
 import type { ProcessId } from '../../dev/process-table.ts';
 import type { Kill, Target } from './schedule.ts';
-import { findOccupants } from './watcher.ts';
 
 const MAINS: Readonly<Partial<Record<Target, string>>> = {
   agent: 'host/main.js',

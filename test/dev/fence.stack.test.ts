@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connect } from '../../db/client.ts';
-import { findOccupants } from '../../bench/kills/watcher.ts';
+import { findOccupants } from '../../dev/occupants.ts';
 import type { CreateAnswer, DatabaseDetail } from '../../model/wire.ts';
 import { operatedStack } from '../support/operated-stack.ts';
 
