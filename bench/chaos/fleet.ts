@@ -7,6 +7,7 @@ import { codeOf, type ErrorCode } from '../../model/errors.ts';
 import type { CreateAnswer } from '../../model/wire.ts';
 import type { Endpoints } from '../../dev/endpoints.ts';
 import { within, openSession } from '../kills/session.ts';
+import { purge } from '../purge.ts';
 
 const CALL_MS = 10_000;
 const AGAIN_MS = 250;
@@ -65,17 +66,7 @@ export function createFleet({ api, hosts }: Endpoints, tenant: string): Fleet {
       });
       return outcome ?? false;
     },
-    async purge(id) {
-      for (const agent of agents) {
-        const url = `${agent.url}/v1/directories/${id}`;
-        const done = await agent.client
-          .call(url, { method: 'DELETE', timeoutMs: CALL_MS })
-          .then(() => true)
-          .catch(() => false);
-        if (done) return true;
-      }
-      return false;
-    },
+    purge: (id) => purge(agents, id, CALL_MS),
     giveUp() {
       over = true;
     },

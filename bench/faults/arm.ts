@@ -8,8 +8,9 @@ import { loadSecrets } from '../../dev/secrets.ts';
 import { startTemporaryStack } from '../../dev/temporary.ts';
 import { freePort } from '../../lib/free-port.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
-import { AppError } from '../../model/errors.ts';
 import { createApiClient } from '../../proxy/api-client.ts';
+import { through } from '../chaos/clients.ts';
+import { purge } from '../purge.ts';
 import { startRelay, type Relay } from './relay.ts';
 
 const HOSTS = 3;
@@ -35,7 +36,7 @@ export interface Arm {
   /** A proxy's call. */
   readonly access: (database: string) => Promise<unknown>;
   /** Removes what a deleted database has left, by any host. */
-  readonly purge: (database: string) => Promise<void>;
+  readonly purge: (database: string) => Promise<unknown>;
   readonly stop: () => Promise<void>;
 }
 
@@ -61,11 +62,9 @@ async function startRelays(targets: readonly number[], random: () => number): Pr
 async function visitByAny(url: string, ports: readonly number[]): Promise<void> {
   let last: unknown;
   for (const port of ports) {
-    const address = new URL(url);
-    address.port = String(port);
     try {
       const options = { connectTimeoutMs: CALL_MS, onError: () => undefined };
-      const client = await connect(address.href, options);
+      const client = await connect(through(url, port), options);
       await client.query('select 1');
       await client.end();
       return;
@@ -109,14 +108,11 @@ export async function startArm({ namespaces, random, signal }: ArmOptions): Prom
       visit: (url) => visitByAny(url, proxy.ports),
       access: (database) =>
         proxyClient.call(`/v1/databases/${database}/access`, { timeoutMs: CALL_MS }),
-      async purge(database) {
-        for (const { url } of stack.endpoints.hosts)
-          await agents
-            .call(`${url}/v1/directories/${database}`, { method: 'DELETE', timeoutMs: 30_000 })
-            .catch((error: unknown) => {
-              if (!(error instanceof AppError)) throw error;
-            });
-      },
+      purge: (database) =>
+        purge(
+          stack.endpoints.hosts.map(({ url }) => ({ url, client: agents })),
+          database,
+        ),
       async stop() {
         for (const one of [client, proxyClient, agents]) one.close();
         await stack.stop();

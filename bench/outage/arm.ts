@@ -4,9 +4,9 @@ import { startTemporaryStack } from '../../dev/temporary.ts';
 import type { Endpoints } from '../../dev/endpoints.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
 import type { CallOptions } from '../../lib/json-client.ts';
-import { AppError } from '../../model/errors.ts';
 import type { CreateAnswer } from '../../model/wire.ts';
 import { createColdSide, type ColdSide } from '../cold/cold-side.ts';
+import { purge } from '../purge.ts';
 
 export const VERBS = ['create', 'connect', 'route', 'suspend', 'start'] as const;
 export type Verb = (typeof VERBS)[number];
@@ -66,12 +66,7 @@ export async function startArm(program: string, signal: AbortSignal): Promise<Ar
   /** Not measured: the databases of a run would fill the disk. */
   async function remove(id: string): Promise<void> {
     await call(`/${id}`, { method: 'DELETE', timeoutMs: 30_000 });
-    for (const agent of agents)
-      await agent.client
-        .call(`${agent.url}/v1/directories/${id}`, { method: 'DELETE', timeoutMs: 30_000 })
-        .catch((error: unknown) => {
-          if (!(error instanceof AppError)) throw error;
-        });
+    await purge(agents, id);
   }
 
   async function round(): Promise<Readonly<Record<Verb, Took>>> {
