@@ -28,7 +28,7 @@ const HOSTS = 4;
 
 /** Asks a host for its state and takes it as a sync. */
 export async function hearNow(deps: Parts, host: string, requestId: string): Promise<void> {
-  if (deps.fleet.silentHosts(deps.now()).includes(host)) return;
+  if (deps.fleet.isSilent(host, deps.now())) return;
   try {
     const report = await deps.agents.state(host, requestId);
     deps.fleet.hear(report, deps.now());
@@ -153,7 +153,7 @@ async function attachClaimed(
   if (host === null || claim.slot === null || epoch === null) throw new AppError('no_capacity');
   const slot = { host, size: claim.size, slot: claim.slot };
   try {
-    if (deps.fleet.silentHosts(deps.now()).includes(host)) throw new AppError('unavailable');
+    if (deps.fleet.isSilent(host, deps.now())) throw new AppError('unavailable');
     if (claim.evicts === true)
       await deps.agents.recycle(slot.host, { size: slot.size, slot: slot.slot }, call.requestId);
   } catch (error) {
@@ -181,15 +181,12 @@ async function followRow(
       const again = await databaseStartAgain(deps.hot, row.id, null, STARTING_MS_MAX);
       return again === undefined ? undefined : attachClaimed(deps, call, again);
     }
-    case 'starting':
+    case 'starting': {
       // Its claimant may have died over it: what it comes to is settled here as well.
       if (row.host === null || row.assigned_epoch !== row.epoch) return undefined;
-      return attachClaimed(
-        deps,
-        call,
-        { ...row, size: row.assigned_size ?? row.size, evicts: null },
-        true,
-      );
+      const theirs = { ...row, size: row.assigned_size ?? row.size, evicts: null };
+      return attachClaimed(deps, call, theirs, true);
+    }
     case 'suspended':
       return undefined;
   }

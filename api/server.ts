@@ -66,11 +66,10 @@ function parse(schema: Route['body'], value: unknown): unknown {
 const NOBODY: Caller = { name: '', scopes: [], sha256: [] };
 
 /** Ids that can not exist are refused before anything is asked, another tenant's as if they did not. */
-async function checkDatabase(context: Context, caller: Caller, path: string, id: string) {
-  if (!path.startsWith('/v1/databases/:id')) return;
+async function checkDatabase(context: Context, caller: Caller, id: string, requestId: string) {
   if (!isDatabaseId(id)) throw new AppError('database_not_found');
   if (caller.tenants === undefined) return;
-  const away = (): Promise<{ tenant: string }> => documentOf(context, id, 'who may');
+  const away = (): Promise<{ tenant: string }> => documentOf(context, id, requestId);
   const { tenant } = await orAway(databaseGet(context.hot, id), away);
   if (!caller.tenants.includes(tenant)) throw new AppError('database_not_found');
 }
@@ -93,7 +92,8 @@ function handlerOf(context: Context, tokens: TokenTable, spec: Route): RequestHa
     const open = spec.scopes.length === 0;
     const caller = open ? NOBODY : tokens.check(request.get('authorization'), spec.scopes);
     const params = request.params as Record<string, string>;
-    await checkDatabase(context, caller, spec.path, params['id'] ?? '');
+    if (spec.path.startsWith('/v1/databases/:id'))
+      await checkDatabase(context, caller, params['id'] ?? '', requestId);
     const answer = await spec.handle(context, {
       params,
       body: parse(spec.body, spec.body && (await readJson(request, bytesMax))),

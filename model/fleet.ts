@@ -145,6 +145,8 @@ export function createFleet(random: () => number) {
     },
     /** All others that are known. */
     silentHosts: (now: number): string[] => hostsOf(now, false).map(([host]) => host),
+    isSilent: (host: string, now: number): boolean =>
+      now - (memory.hosts.get(host)?.heardAt ?? now) >= HOST_SILENT_MS,
     /** A call to this host failed: it gets no new work until it is heard again. */
     suspect(host: string): void {
       const known = memory.hosts.get(host) ?? SILENT;

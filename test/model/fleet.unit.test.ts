@@ -117,6 +117,12 @@ describe('hosts', () => {
     fleet.suspect('host-2');
     fleet.suspect('host-9');
     expect(fleet.silentHosts(1)).toEqual(['host-2', 'host-9']);
+    const isSilent = (host: string, now: number): boolean => fleet.isSilent(host, now);
+    expect(['host-1', 'host-2', 'host-9', 'host-10'].filter((host) => isSilent(host, 1))).toEqual([
+      'host-2',
+      'host-9',
+    ]);
+    expect(isSilent('host-1', HOST_SILENT_MS)).toBe(true);
     fleet.hear(report(1, [], 'host-9'), 2);
     expect(fleet.silentHosts(3)).toEqual(['host-2']);
     expect(fleet.urlOf('host-9')).toBe('http://host-9');
