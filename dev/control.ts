@@ -67,7 +67,6 @@ export async function startControl(
     ...(options.user === undefined ? {} : { user: options.user }),
   });
   const { command, ready } = controlCommand(options, name);
-  // Storms of the cold plane are to a good part its statements.
   await supervisor.start(command);
   await ready();
   const url = controlUrl(plan, name);
