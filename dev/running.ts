@@ -29,13 +29,17 @@ export interface Running {
   readonly api: JsonClient;
   /** Steps of the stop that are not processes. */
   readonly cleanups: (() => void)[];
+  /** From now on nothing is written of what ends: the news of an end may come while the home is removed. */
+  readonly closeRecords: () => void;
   management?: Management;
 }
 
 export function createRunning(plan: Plan, options: StackOptions, changed: () => void): Running {
+  let closed = false;
   const supervisor = createSupervisor({
     say: options.say,
     changed(records) {
+      if (closed) return;
       try {
         writeRecords(plan.home.file('processes.json'), records);
       } catch (error) {
@@ -55,6 +59,9 @@ export function createRunning(plan: Plan, options: StackOptions, changed: () => 
     agents: createJsonClient(plan.secrets.agent_token_operator),
     api: createJsonClient(plan.secrets.api_token_operator),
     cleanups: [logs.stop],
+    closeRecords() {
+      closed = true;
+    },
   };
 }
 
@@ -84,6 +91,7 @@ export async function stopAll(running: Running): Promise<void> {
   await supervisor.stop('keeper', 'SIGTERM', KEEPER_STOP_MS);
   await clearProcessesOf(plan.home, 'all');
   leaveNoGroup();
+  running.closeRecords();
   writeRecords(plan.home.file('processes.json'), {});
   running.agents.close();
   running.api.close();
