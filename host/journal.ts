@@ -90,7 +90,8 @@ async function writeBatch(writer: Writer, batch: readonly AgentEvent[]): Promise
   const lines = batch.map((event) => `${JSON.stringify(event)}\n`).join('');
   const { size } = await target.file.stat();
   try {
-    await target.file.write(lines);
+    // All of it, or an error: a plain write takes what a full volume has room for, and says nothing.
+    await target.file.appendFile(lines);
     await target.file.datasync();
   } catch (error) {
     // What is in the file by now is unknown: cut it, so that the next try does not follow a part.

@@ -59,6 +59,14 @@ export function decodeRecords(bytes: Buffer): RunRecord | undefined {
   return first.sequence > second.sequence ? first : second;
 }
 
+/** A write takes what a full volume has room for, and reports an error only when that is nothing. */
+async function writeWhole(file: FileHandle, bytes: Buffer, at: number): Promise<void> {
+  for (let done = 0; done < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, at + done);
+    done += bytesWritten;
+  }
+}
+
 /** Makes the file, whole and durable. */
 export async function createRunFile(
   path: string,
@@ -66,8 +74,8 @@ export async function createRunFile(
 ): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   try {
-    await file.write(Buffer.alloc(FILE_BYTES), 0, FILE_BYTES, 0);
-    await file.write(encodeRecord({ ...record, sequence: 0 }), 0, BLOCK_BYTES, 0);
+    await writeWhole(file, Buffer.alloc(FILE_BYTES), 0);
+    await writeWhole(file, encodeRecord({ ...record, sequence: 0 }), 0);
     await file.sync();
   } finally {
     await file.close();
@@ -93,7 +101,7 @@ function runFileOf(file: FileHandle): RunFile {
     async write(last, next) {
       const record = { ...next, sequence: last.sequence + 1 };
       const at = (record.sequence % 2) * BLOCK_BYTES;
-      await file.write(encodeRecord(record), 0, BLOCK_BYTES, at);
+      await writeWhole(file, encodeRecord(record), at);
       return record;
     },
     close: () => file.close(),
