@@ -137,24 +137,23 @@ export function compareUsage({ events, seen, away, wrong }: Journals): Compared 
   );
   const differences: Difference[] = [];
   const edges: Edge[] = [];
-  const billed = new Set<string>();
   for (const interval of intervalsOf(events)) {
     const directory = directoryOf.get(interval.database_id) ?? '';
     if (unjudged.has(directory)) continue;
     const key = `${directory}.${interval.epoch}`;
     const run = runs.get(key);
     const { started_ms, ended_ms, database_id, epoch } = interval;
-    if (started_ms !== null) billed.add(key);
     const lasted = started_ms === null || ended_ms === null ? 0 : ended_ms - started_ms;
     if (run !== undefined) edges.push(...edgesOf(interval, run, blank.has(key), away(run.host)));
     else if (lasted > EARLY_TOLERANCE_MS)
       differences.push({ what: `${database_id} epoch ${epoch} was never seen`, ms: lasted });
   }
   const known = new Set([...directoryOf.values()].filter((one) => !unjudged.has(one)));
+  const noted = new Set(events.map(({ directory, epoch }) => `${directory}.${epoch}`));
   for (const [key, run] of runs) {
-    const ms = run.toMs - run.fromMs - START_TOLERANCE_MS - overlapMs(run, away(run.host));
-    const isBilled = billed.has(key) || blank.has(key) || !known.has(run.directory);
-    if (!isBilled && ms > 0) differences.push({ what: `${key} is in no journal`, ms });
+    const ms = run.toMs - run.fromMs - EARLY_TOLERANCE_MS - overlapMs(run, away(run.host));
+    if (noted.has(key) || !known.has(run.directory) || ms <= 0) continue;
+    differences.push({ what: `${key} on ${run.host} is in no journal`, ms });
   }
   for (const edge of edges) {
     const ms = beyond(edge);
