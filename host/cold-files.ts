@@ -35,7 +35,9 @@ function runCold(
   const { pid } = child;
   if (pid !== undefined) lowerPriority(pid);
   return new Promise((resolve) => {
+    let isLate = false;
     const timer = setTimeout(() => {
+      isLate = true;
       // With all that it has started.
       if (pid !== undefined) process.kill(-pid, 'SIGKILL');
     }, timeoutMs);
@@ -44,7 +46,7 @@ function runCold(
       resolve(well);
     };
     child.once('error', () => done(false));
-    child.once('exit', (code) => done(code === 0));
+    child.once('exit', (code) => done(code === 0 && !isLate));
   });
 }
 

@@ -35,6 +35,8 @@ test('what can not be copied is said so', async () => {
 });
 
 test('a copy that takes too long is ended, with all that it has started', async () => {
+  const files = Array.from({ length: 500 }, (_, n) => join(folder, `from/base/1/${n}`));
+  await Promise.all(files.map((file) => writeFile(file, 'pages')));
   expect(await coldCopy(join(folder, 'from'), join(folder, 'to'), undefined, 0)).toBe(false);
 });
 
