@@ -44,7 +44,10 @@ it('a busy backend that outlives its postmaster keeps every other host out', asy
   await query(address, 'create table kept (n int)', 'insert into kept values (1)');
   const busy = await session(address);
   const ended = busy.query(LONG).catch(() => 'broken');
-  await sleep(200);
+  await until('the statement runs', async () => {
+    const active = "select 1 from pg_stat_activity where state = 'active' and query like 'do %'";
+    return (await query(address, active)).length === 1;
+  });
   // Its agent is gone as well, so that nobody cleans up.
   await one.kill();
   signal(await postmasterOf(directory), 'SIGKILL');
