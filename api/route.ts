@@ -1,4 +1,4 @@
-/** What an endpoint is: one file under `routes/` each, listed in `server.ts`. */
+/** What an endpoint is: under `routes/`, by who asks or what is meant, listed in `server.ts`. */
 import type { z } from 'zod';
 import type { SCOPES } from '../contract/callers.ts';
 import type { Answer, Route } from './context.ts';

@@ -18,17 +18,14 @@ import { getDatabases } from './routes/get-databases.ts';
 import { getLivez, getMetrics, getReadyz } from './routes/get-health.ts';
 import { getOpenapi } from './routes/get-openapi.ts';
 import { getRoute } from './routes/get-route.ts';
+import * as host from './routes/host.ts';
 import { postDatabases } from './routes/post-databases.ts';
-import { postEvents } from './routes/post-events.ts';
-import { postRestart } from './routes/post-restart.ts';
-import { postStart } from './routes/post-start.ts';
-import { postSuspend } from './routes/post-suspend.ts';
-import { postSync } from './routes/post-sync.ts';
+import * as run from './routes/run.ts';
 
 /** Looked through in this order: what proxies ask comes first. */
 export const ROUTES: readonly Route[] = [
-  postStart,
-  postSuspend,
+  run.postStart,
+  run.postSuspend,
   getRoute,
   getAccess,
   postDatabases,
@@ -38,9 +35,9 @@ export const ROUTES: readonly Route[] = [
   change.removeDatabase,
   change.postPassword,
   change.postUndelete,
-  postRestart,
-  postSync,
-  postEvents,
+  run.postRestart,
+  host.postSync,
+  host.postEvents,
   getLivez,
   getReadyz,
   getMetrics,

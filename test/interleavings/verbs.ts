@@ -1,9 +1,8 @@
 /** The api's verbs as callers use them, by the routes' own handlers. */
 import { postDatabases } from '../../api/routes/post-databases.ts';
 import { postUndelete, removeDatabase } from '../../api/routes/change-identity.ts';
-import { postStart } from '../../api/routes/post-start.ts';
-import { postSuspend } from '../../api/routes/post-suspend.ts';
-import { postSync } from '../../api/routes/post-sync.ts';
+import { postSync } from '../../api/routes/host.ts';
+import { postStart, postSuspend } from '../../api/routes/run.ts';
 import type { Route } from '../../api/context.ts';
 import type { CreateAnswer, HostReport, StartAnswer, SuspendAnswer } from '../../model/wire.ts';
 import type { Api } from './world.ts';
