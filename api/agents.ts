@@ -16,8 +16,8 @@ import type {
 } from '../model/wire.ts';
 import type { Fleet } from '../model/fleet.ts';
 
-/** Longer than an agent looks at sessions. */
-const AWAKE_MS_MAX = 2_500;
+/** Longer than an agent takes to look at a document or at sessions; another may be asked within the caller's time. */
+const LOOK_MS_MAX = 2_500;
 /** Longer than an agent takes to resort to SIGKILL. */
 const STOP_MS_MAX = 35_000;
 
@@ -52,9 +52,9 @@ export function createAgents(client: JsonClient, fleet: Fleet) {
       call<AgentSuspendAnswer>(host, '/v1/suspend', id, { body, timeoutMs: STOP_MS_MAX }),
     state: (host: string, id: string) => call<HostReport>(host, '/v1/state', id),
     identity: (host: string, database: string, id: string) =>
-      call<Identity>(host, `/v1/identity/${database}`, id),
+      call<Identity>(host, `/v1/identity/${database}`, id, { timeoutMs: LOOK_MS_MAX }),
     awake: (host: string, database: string, id: string) =>
-      call<AwakeAnswer>(host, `/v1/awake/${database}`, id, { timeoutMs: AWAKE_MS_MAX }),
+      call<AwakeAnswer>(host, `/v1/awake/${database}`, id, { timeoutMs: LOOK_MS_MAX }),
     /** @throws AppError `identity_conflict` if the document has moved on. */
     putIdentity: (host: string, document: Identity, expected_version: number, id: string) =>
       call<unknown>(host, `/v1/identity/${document.id}`, id, {

@@ -24,8 +24,14 @@ export function writerOf(deps: Context, database: string): string {
 }
 
 /** As the volume has it. @throws AppError `database_not_found`, `unavailable`. */
-export const documentOf = (deps: Context, id: string, requestId: string): Promise<Identity> =>
-  deps.agents.identity(writerOf(deps, id), id, requestId);
+export async function documentOf(deps: Context, id: string, requestId: string): Promise<Identity> {
+  const read = () => deps.agents.identity(writerOf(deps, id), id, requestId);
+  // Who has not answered is no longer among the live: another is asked.
+  return read().catch((error: unknown) => {
+    if (codeOf(error) !== 'unavailable') throw error;
+    return read();
+  });
+}
 
 /** @throws AppError the same, and `database_deleted`. */
 export async function livingDocument(deps: Context, id: string, requestId: string) {
@@ -45,8 +51,8 @@ async function changeDocument(
   requestId: string,
 ): Promise<Identity> {
   for (let tries = 0; tries < TRIES; tries++) {
+    const current = await documentOf(deps, database, requestId);
     const writer = writerOf(deps, database);
-    const current = await deps.agents.identity(writer, database, requestId);
     const change = await changing(current);
     // Only who takes it back may touch a tombstone.
     if (current.deleted_at !== null && change.deleted_at !== null) {

@@ -11,7 +11,11 @@ import type {
 } from '../../model/wire.ts';
 import { operatedStack } from '../support/operated-stack.ts';
 
-const { call: ask, whileHotIsFrozen } = operatedStack({ hosts: 2, warm: 2, slots: 'small=8' });
+const {
+  stack,
+  call: ask,
+  whileHotIsFrozen,
+} = operatedStack({ hosts: 2, warm: 2, slots: 'small=8' });
 
 const call = <T>(path: string, body?: object): Promise<T> =>
   ask<T>(path, { ...(body === undefined ? {} : { body }), timeoutMs: 10_000 });
@@ -86,3 +90,17 @@ test('databases run, wake and fall asleep, and the index has it all when it is b
   await settled(sleeps.id, { state: 'running', epoch: 4 });
   expect(await query(runs, 'select n from t')).toEqual([[1]]);
 }, 120_000);
+
+test('a change goes by another host while the one where it runs does not answer', async () => {
+  const { id } = await create();
+  const { host } = await call<DatabaseDetail>(`/${id}?awake=false`);
+  const agent = stack().endpoints.processes[host ?? ''] ?? 0;
+  process.kill(agent, 'SIGSTOP');
+  try {
+    const labels = { by: 'another' };
+    await ask(`/${id}`, { method: 'PATCH', body: { labels }, timeoutMs: 5_000 });
+    expect(await call(`/${id}?awake=false`)).toMatchObject({ labels });
+  } finally {
+    process.kill(agent, 'SIGCONT');
+  }
+});
