@@ -11,6 +11,7 @@ import { createJsonClient } from '../../lib/http-client.ts';
 import { createApiClient } from '../../proxy/api-client.ts';
 import { through } from '../chaos/clients.ts';
 import { purge } from '../purge.ts';
+import { HOLD_MS } from './judge.ts';
 import { startRelay, type Relay } from './relay.ts';
 
 const HOSTS = 3;
@@ -91,7 +92,7 @@ export async function startArm({ namespaces, random, signal }: ArmOptions): Prom
     const stack = await startTemporaryStack({
       ...{ hosts: HOSTS, apis: APIS, proxies: 2, namespaces, portBase, signal },
       relays: { hot: hot.port, apis: toldOf(apis), hosts: toldOf(hosts) },
-      settings: { PILOTLIGHT_SLOTS: 'small=60' },
+      settings: { PILOTLIGHT_SLOTS: 'small=60', PILOTLIGHT_HOLD_MS: String(HOLD_MS) },
       warm: 0,
       say: () => undefined,
     });

@@ -5,9 +5,10 @@ import { quantile } from '../stats.ts';
 /**
  * What is promised of a verb while something is lost (docs/failure-matrix.md).
  * `same`: all succeed, p95 within 1.25 times the undisturbed. `degraded`: all succeed, p50 within
- * twice. `refused`: a typed error that says to try again, within a second. `free`: nothing.
+ * twice. `refused`: a typed error that says to try again, within a second. `held`: the same from a proxy,
+ * when its hold is over. `free`: nothing.
  */
-export type Word = 'same' | 'degraded' | 'refused' | 'free';
+export type Word = 'same' | 'degraded' | 'refused' | 'held' | 'free';
 
 /** Milliseconds, and the code of the error if it failed. */
 export interface Sample {
@@ -30,6 +31,10 @@ export interface Cell {
 
 const BOUNDS = { same: { q: 0.95, most: 1.25 }, degraded: { q: 0.5, most: 2 } } as const;
 const REFUSED_MS_MAX = 1_000;
+/** What the proxies of the bench hold a client, less than it waits. */
+export const HOLD_MS = 4_000;
+/** What Postgres says while it starts, and a proxy while it wakes one. */
+const CANNOT_CONNECT_NOW = '57P03';
 const RESAMPLES = 500;
 const LOW = 0.05;
 
@@ -53,12 +58,25 @@ export function ratioLow(
   return quantile(ratios, LOW);
 }
 
-function judgeRefused(here: readonly Sample[]): Pick<Cell, 'held' | 'why'> {
+const REFUSALS = {
+  refused: {
+    isTyped: (code: string): boolean => isErrorCode(code) && code !== 'internal',
+    msMax: REFUSED_MS_MAX,
+  },
+  held: {
+    isTyped: (code: string): boolean => code === CANNOT_CONNECT_NOW,
+    msMax: HOLD_MS + REFUSED_MS_MAX,
+  },
+};
+
+function judgeRefused(
+  { isTyped, msMax }: (typeof REFUSALS)['held'],
+  here: readonly Sample[],
+): Pick<Cell, 'held' | 'why'> {
   for (const { ms, failed } of here) {
     if (failed === undefined) return { held: false, why: 'one was not refused' };
-    if (!isErrorCode(failed) || failed === 'internal')
-      return { held: false, why: `refused with ${failed}` };
-    if (ms > REFUSED_MS_MAX) return { held: false, why: `refused after ${ms.toFixed(0)} ms` };
+    if (!isTyped(failed)) return { held: false, why: `refused with ${failed}` };
+    if (ms > msMax) return { held: false, why: `refused after ${ms.toFixed(0)} ms` };
   }
   return { held: true };
 }
@@ -74,7 +92,8 @@ export function judge(
   const counts = { word, failed: failed.length, n: here.length };
   const none = { ratio: NaN, ratioLow: NaN };
   if (word === 'free' || here.length === 0) return { ...counts, ...none, held: true };
-  if (word === 'refused') return { ...counts, ...none, ...judgeRefused(here) };
+  if (word === 'refused' || word === 'held')
+    return { ...counts, ...none, ...judgeRefused(REFUSALS[word], here) };
   const { q, most } = BOUNDS[word];
   const [mine, theirs] = [here, beside].map((of) =>
     timesOf(of.filter((one) => one.failed === undefined)),

@@ -15,6 +15,8 @@ export interface Line {
   readonly words: Readonly<Record<Verb, Word>>;
   /** After which time the words hold; until then all but refusals are to succeed at all. Default 3 s. */
   readonly afterMs?: number;
+  /** What that is not promised of: where it runs is gone, and known to be gone by the end of that time. */
+  readonly notAtOnce?: Verb;
   /** The host whose databases are looked at, if the line is about one. */
   readonly host?: string;
 }
@@ -50,7 +52,7 @@ const NO_API: Line['words'] = {
   route: 'free',
   access: 'free',
   resume: 'free',
-  wake: 'refused',
+  wake: 'held',
   create: 'free',
   suspend: 'free',
   read: 'free',
@@ -126,6 +128,7 @@ export const LINES: readonly Line[] = [
     ...held('host-1'),
     words: ALL_SAME,
     afterMs: 10_000,
+    notAtOnce: 'connect',
     host: 'host-1',
   },
   {
@@ -134,6 +137,7 @@ export const LINES: readonly Line[] = [
     end: ({ stack }) => Promise.resolve(stack.killWhole('host-1', 'SIGCONT')),
     words: ALL_SAME,
     afterMs: 10_000,
+    notAtOnce: 'connect',
     host: 'host-1',
   },
   { name: 'one proxy killed', ...held('proxy'), words: ALL_SAME },

@@ -8,7 +8,8 @@ function textOf({ word, held, ratio, failed, n, why }: Cell): string {
   if (n === 0) return `${word}: not measured`;
   const figure = Number.isNaN(ratio) ? '' : ` ${ratio.toFixed(2)}`;
   const mark = held ? '' : ` **broken**: ${why}`;
-  return `${word}${figure}${failed > 0 && word !== 'refused' ? `, ${failed} failed` : ''}${mark}`;
+  const isRefusal = word === 'refused' || word === 'held';
+  return `${word}${figure}${failed > 0 && !isRefusal ? `, ${failed} failed` : ''}${mark}`;
 }
 
 /** Cells with a promise, and those that broke it; a line's first seconds and its end count as cells. */
@@ -48,10 +49,11 @@ real processes: two apis, two proxies, three hosts${facts.namespaces ? ' in PID 
 stack without trouble, in turns.
 
 \`same\`: all succeed, p95 within 1.25 times the undisturbed. \`degraded\`: all succeed, p50 within twice.
-\`refused\`: a typed error that says to try again, within a second. \`–\`: nothing is promised. The number is
-the ratio of that quantile. A cell is broken if one failed, or if the lower 95 % bound of the ratio
+\`refused\`: a typed error that says to try again, within a second. \`held\`: 57P03 from the proxy within
+its hold and a second; in one round of ten. \`–\`: nothing is promised. The number is the ratio of that quantile. A cell is broken if one failed, or if the lower 95 % bound of the ratio
 (bootstrap) is above the promise, twice. Words hold 3 s after the loss (5 s where the apis restart as well,
-10 s where a host is gone); until then everything is to succeed within the caller's 5 s.
+10 s where a host is gone); until then everything is to succeed within the caller's 5 s, but for connections to
+what ran on a host that is gone.
 
 ${[line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')}
 `;

@@ -43,7 +43,15 @@ function add(samples: Samples, round: Round): void {
   }
 }
 
-const mayFail = (word: Word): boolean => word === 'refused' || word === 'free';
+/** Each takes as long as a proxy holds a client: in one round of so many. */
+const HELD_EVERY = 10;
+
+const mayFail = (word: Word): boolean => word !== 'same' && word !== 'degraded';
+
+/** The verbs that are left out of round `n`. */
+function leftOut({ words }: Line, n: number): readonly Verb[] {
+  return n % HELD_EVERY === 0 ? [] : VERBS.filter((verb) => words[verb] === 'held');
+}
 
 /** Until the words hold: everything is to succeed, however long it takes, within the caller's time. */
 async function getThrough(line: Line, cast: Cast): Promise<readonly string[]> {
@@ -53,7 +61,8 @@ async function getThrough(line: Line, cast: Cast): Promise<readonly string[]> {
     const round = await cast.round(n, 'tries');
     for (const verb of VERBS) {
       const failed = round[verb]?.failed;
-      if (failed !== undefined && !mayFail(line.words[verb])) early.push(`${verb}: ${failed}`);
+      if (failed === undefined || mayFail(line.words[verb]) || verb === line.notAtOnce) continue;
+      early.push(`${verb}: ${failed}`);
     }
   }
   return early;
@@ -84,7 +93,10 @@ export async function measureLine(
       if (signal.aborted) throw new ConfigError('stopped');
       // In turns, and each first as often as the other.
       const order = n % 2 === 0 ? (['here', 'beside'] as const) : (['beside', 'here'] as const);
-      for (const name of order) add(name === 'here' ? here : beside, await casts[name].round(n));
+      for (const name of order) {
+        const round = await casts[name].round(n, 'asks once', leftOut(line, n));
+        add(name === 'here' ? here : beside, round);
+      }
     }
   } finally {
     await line.end(arms.here);

@@ -37,8 +37,8 @@ export interface Cast {
   readonly awake: CreateAnswer;
   /** Each sleeps but for its turn. */
   readonly sleepers: readonly CreateAnswer[];
-  /** Every verb once. What a verb lacks because another failed is left out. */
-  readonly round: (n: number, patience?: Patience) => Promise<Round>;
+  /** Every verb once, but for those that are left out, and those that lack what another did not bring. */
+  readonly round: (n: number, patience?: Patience, without?: readonly Verb[]) => Promise<Round>;
   /**
    * After the trouble: whatever the rounds have made and not deleted is known to the index, and goes.
    * @returns what is not as it must be, a line each.
@@ -132,9 +132,14 @@ export async function gatherCast(arm: Arm, host: string | undefined): Promise<Ca
     if (at.state === 'running') await suspend(database.id, at.epoch);
   }
 
-  async function round(n: number, patience: Patience = 'asks once'): Promise<Round> {
+  async function round(
+    n: number,
+    patience: Patience = 'asks once',
+    without: readonly Verb[] = [],
+  ): Promise<Round> {
     const samples: Partial<Record<Verb, Sample>> = {};
     async function take<T>(verb: Verb, work: () => Promise<T>): Promise<T | undefined> {
+      if (without.includes(verb)) return undefined;
       const { sample, value } = await timed(patience === 'tries' ? () => tryAgain(work) : work);
       samples[verb] = sample;
       return value;

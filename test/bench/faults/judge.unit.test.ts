@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { judge, ratioLow, type Sample } from '../../../bench/faults/judge.ts';
+import { judge, ratioLow, type Sample, type Word } from '../../../bench/faults/judge.ts';
 import { createRandom } from '../../../bench/random.ts';
 
 const took = (ms: (i: number) => number, n = 300): Sample[] =>
   Array.from({ length: n }, (_, i) => ({ ms: ms(i) }));
 const usual = took((i) => 20 + (i % 10));
-const of = (word: 'same' | 'degraded' | 'refused', here: Sample[], beside = usual) =>
+const of = (word: Word, here: Sample[], beside = usual) =>
   judge(word, here, beside, createRandom(1));
 
 describe('a cell that promises the same', () => {
@@ -73,6 +73,17 @@ describe('a cell that promises a refusal', () => {
     ['a success', [{ ms: 1 }], false],
   ])('by %s: %#', (_, here, held) => {
     expect(of('refused', here)).toMatchObject({ held });
+  });
+});
+
+describe('a cell that promises that a proxy holds', () => {
+  test.each([
+    ['57P03 when the hold is over', [{ ms: 4_100, failed: '57P03' }], true],
+    ['one that was held too long', [{ ms: 5_100, failed: '57P03' }], false],
+    ['one of the api', [{ ms: 4_100, failed: 'unavailable' }], false],
+    ['a success', [{ ms: 1 }], false],
+  ])('by %s: %#', (_, here, held) => {
+    expect(of('held', here)).toMatchObject({ held });
   });
 });
 
