@@ -54,6 +54,10 @@ export function createAdopter(parts: Parts, generation: () => Promise<string>) {
       for (const id of unsure)
         (!missing.has(id) || (await take(host, id, requestId)) ? known : owed).add(id);
     },
+    /** A host has changed it, by what SQL says. */
+    async hear(host: string, database: string, requestId: string): Promise<void> {
+      if (!(await take(host, database, requestId))) owed.add(database);
+    },
     /** A document has been made or changed, and the index could not be told. */
     owe: (database: string) => owed.add(database),
     isOwed: (database: string): boolean => owed.has(database),

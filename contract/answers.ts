@@ -63,10 +63,19 @@ export const routeAnswer = z.strictObject({
 export const accessAnswer = z.strictObject({
   database: databaseId,
   version: z.int(),
-  roles: z.record(z.string(), z.object({ verifiers: z.array(z.string()) })),
+  roles: z.record(
+    z.string(),
+    z.object({
+      verifiers: z.array(z.string()),
+      login: z.literal(false).exactOptional(),
+      valid_until: z.number().exactOptional(),
+    }),
+  ),
   allow: settings.allow,
   tls: settings.tls,
   idle_ms: settings.idle_ms,
+  /** Where it runs, if it does: its host knows what SQL has said of roles since. */
+  at: z.object({ epoch: z.int(), address }).exactOptional(),
 });
 
 /** `password` of `replace` and `add`: it is here and nowhere else. */

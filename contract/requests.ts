@@ -113,6 +113,7 @@ const event = z.object({
     'warmed',
     'recycled',
     'released',
+    'roles_changed',
   ]),
   /** By the host's clock. */
   at: words.instant,

@@ -103,6 +103,7 @@ async function adoptRunning(
     folder,
     data,
     process: superviseAdopted(pid, () => endedInOrder(folder)),
+    recovered: false,
     ending: false,
   };
   // The earlier agent may have died between closing the door and its last look.

@@ -24,7 +24,8 @@ import { writeAccessFiles } from './postgres.ts';
 import { findUser, isRoot, makeRunFolder, ownUser } from './prepare.ts';
 import { machineBootId } from './processes.ts';
 import { createQueues } from './queues.ts';
-import { createRoutes } from './routes.ts';
+import { createRoles } from './roles.ts';
+import { createAccessRoutes, createRoutes } from './routes.ts';
 import { startShipper } from './shipper.ts';
 import { createSlots, type Capacity } from './slots.ts';
 import { createSupervision } from './supervise.ts';
@@ -58,6 +59,9 @@ export interface AgentOptions {
 
 export interface Agent {
   readonly routes: readonly HttpRoute[];
+  /** What proxies ask about who may log in, at a socket that only they may enter. */
+  readonly accessRoutes: readonly HttpRoute[];
+  readonly proxyUid: number | undefined;
   /** The file whose disappearance means that the volume is gone. */
   readonly volumeFile: string;
   /** Settles what an earlier agent left, then takes work. */
@@ -95,7 +99,9 @@ async function followSpace(read: () => Promise<Space>) {
   return { current: () => space, stop: () => clearInterval(timer) };
 }
 
-async function makeContext(options: AgentOptions): Promise<AgentContext> {
+async function makeContext(
+  options: AgentOptions,
+): Promise<AgentContext & { readonly proxyUid: number | undefined }> {
   const { host, log, run } = options;
   if (!isHostId(host)) throw new ConfigError(`PILOTLIGHT_HOST_ID "${host}" is no DNS label`);
   const capacity = capacityOf(options.slots);
@@ -123,7 +129,7 @@ async function makeContext(options: AgentOptions): Promise<AgentContext> {
     ...{ volume, run, pg, access, directories, holdings, log },
   });
   kill = incarnations.killAll;
-  return {
+  const context = {
     host,
     run,
     volume,
@@ -142,6 +148,8 @@ async function makeContext(options: AgentOptions): Promise<AgentContext> {
     ending: { now: false },
     hostLock: lock,
   };
+  const proxyUid = isRoot() ? proxy.uid : undefined;
+  return { ...context, roles: createRoles(context), proxyUid };
 }
 
 /**
@@ -192,6 +200,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       metrics: createHostMetrics(registry, slots, heartbeat.isFenced),
       log,
     }),
+    accessRoutes: createAccessRoutes(context.roles),
+    proxyUid: context.proxyUid,
     volumeFile: volume.file,
     adopt,
     kill: context.incarnations.killAll,

@@ -102,6 +102,7 @@ async function startIn(
     context.wakes.woken(request.database, request.cause);
     // Who is woken for has been let in by a proxy.
     if (request.cause?.role !== undefined) void context.visits.mark(request.database);
+    context.roles.recover(running);
     return answerOf(running, version);
   } catch (error) {
     if (minted !== undefined)

@@ -13,6 +13,7 @@ import type { HeldLock } from './lock.ts';
 import type { Journal, NewEvent } from './journal.ts';
 import { SOCKET_PORT } from './postgres.ts';
 import type { Queues } from './queues.ts';
+import type { Roles } from './roles.ts';
 import type { Slot, Slots } from './slots.ts';
 import type { Visits } from './visits.ts';
 import type { Volume } from './volume.ts';
@@ -32,6 +33,7 @@ export interface AgentContext {
   readonly holdings: Holdings;
   readonly incarnations: Incarnations;
   readonly guests: Guests;
+  readonly roles: Roles;
   readonly visits: Visits;
   readonly wakes: WakeMemory;
   readonly log: Logger;
@@ -70,7 +72,7 @@ export function answerOf(slot: Slot, version: Version): IncarnationAnswer {
 
 /** Notes what happened to a slot's directory in the journal. */
 export function note(
-  context: AgentContext,
+  context: Pick<AgentContext, 'journal'>,
   kind: NewEvent['kind'],
   slot: Pick<Slot, 'directory' | 'database' | 'epoch' | 'size'>,
   reason?: string,

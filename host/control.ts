@@ -131,7 +131,7 @@ export async function spawnControl(options: SpawnControlOptions): Promise<Contro
 
 async function controlReady(logFile: string, from: number, exited: Promise<void>): Promise<void> {
   const outcome = await waitForReady({ logFile, from, exited, silentMs: POSTGRES_READY_MS_MAX });
-  if (outcome === 'ready') return;
+  if (outcome === 'ready' || outcome === 'recovered') return;
   const said = (await readFile(logFile)).subarray(from).toString('utf8');
   const complaint = complaintOf(said) ?? `it wrote nothing to ${logFile}`;
   throw new ConfigError(`a control Postgres did not start: ${complaint}`);

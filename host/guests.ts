@@ -1,6 +1,6 @@
 /**
- * The agent's own visits to tenants' databases beside the looks: migrations. They are not the
- * tenant's work, so what decides about idleness has to know of them.
+ * The agent's own visits to tenants' Postgres beside the looks at idleness: migrations, roles. They are
+ * not the tenant's work, so what decides about idleness has to know of them.
  */
 import type { Incarnation } from './incarnation.ts';
 import { createQueues } from './queues.ts';
@@ -10,6 +10,8 @@ export interface Guests {
   readonly inTurn: <T>(database: string, work: () => Promise<T>) => Promise<T>;
   /** Counts a connection for as long as `work` takes. */
   readonly visit: <T>(incarnation: Incarnation, work: () => Promise<T>) => Promise<T>;
+  /** The same to the superuser's own database, which no statistics count. @returns its end. */
+  readonly sit: (incarnation: Incarnation) => () => void;
   /** Connections that are ours now. */
   readonly open: (incarnation: Incarnation) => number;
   /** Counts beginnings and ends: while it stays the same, so does `open`. */
@@ -37,6 +39,10 @@ export function createGuests(): Guests {
         count(incarnation, -1);
         ended.add(incarnation);
       }
+    },
+    sit(incarnation) {
+      count(incarnation, 1);
+      return () => count(incarnation, -1);
     },
     open: (incarnation) => counts.get(incarnation) ?? 0,
     changes: (incarnation) => changes.get(incarnation) ?? 0,

@@ -59,12 +59,13 @@ async function trySuspend(idling: Idling, slot: Slot, incarnation: Incarnation):
   const identity = await context.identities.read(slot.database ?? '');
   if (identity === undefined) return;
   if (dueNow(watchOf(idling, incarnation), identity, performance.now()) !== 'suspend') return;
+  await context.roles.release(incarnation);
   if (context.guests.open(incarnation) > 0) return;
   forgetGuests(idling, incarnation);
   const { baseline } = watchOf(idling, incarnation);
   const { verdict, seen } = await findIdle(context, incarnation, identity, baseline);
   if (verdict === 'idle') {
-    await endRun(context, slot, 'idle', { look: seen?.look });
+    await endRun(context, slot, 'idle', { seen });
     return;
   }
   const now = performance.now();

@@ -32,6 +32,8 @@ export interface Incarnation extends SlotRef {
   /** The data's real path: the working directory of its processes. */
   readonly data: string;
   readonly process: Supervised;
+  /** Set when it is ready: the run before it did not end in order. */
+  recovered: boolean;
   /** Set before it is ended on purpose; whatever ends otherwise has crashed. */
   ending: boolean;
 }
@@ -173,6 +175,7 @@ async function launch(
     folder,
     data: draft.data,
     process: process_,
+    recovered: false,
     ending: false,
   };
   alive.add(incarnation);
@@ -181,7 +184,8 @@ async function launch(
   try {
     const outcome = await ready;
     await confirmed;
-    if (outcome === 'ready') {
+    if (outcome === 'ready' || outcome === 'recovered') {
+      incarnation.recovered = outcome === 'recovered';
       if (lowered) raiseAgain([process_.pid, ...processesIn(new Set([draft.data]))]);
       restoreRelcache();
       return incarnation;

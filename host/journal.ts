@@ -32,7 +32,7 @@ export interface Journal {
   readonly append: (event: NewEvent) => void;
   /** Resolves when everything appended so far is durable. */
   readonly flushed: () => Promise<void>;
-  readonly onAppend: (listener: () => void) => void;
+  readonly onAppend: (listener: (event: NewEvent) => void) => void;
   /** Events after a position, oldest first, durable ones only; at most `max`. */
   readonly after: (position: Position, max: number) => Promise<AgentEvent[]>;
   /** Events of this boot that are not acknowledged yet. */
@@ -61,7 +61,7 @@ interface Segment {
 }
 
 interface Writer extends JournalOptions {
-  readonly listeners: (() => void)[];
+  readonly listeners: ((event: NewEvent) => void)[];
   /** Of the last event. */
   seq: number;
   /** Appended, but in no batch yet. */
@@ -139,7 +139,7 @@ function append(writer: Writer, event: NewEvent): void {
   writer.seq += 1;
   writer.waiting.push({ ...event, host, boot, seq: writer.seq, at: new Date().toISOString() });
   writer.writing ??= nextTurn().then(() => drain(writer));
-  for (const listener of writer.listeners) listener();
+  for (const listener of writer.listeners) listener(event);
 }
 
 async function close(writer: Writer): Promise<void> {

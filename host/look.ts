@@ -1,6 +1,7 @@
 /** Looks into a running incarnation: whether it answers at all, and whether anyone works there. */
 import { connect } from 'node:net';
 import { lookAtTenant, type Look } from '../db/tenant/look.ts';
+import type { AuthidRole } from '../model/authid.ts';
 import type { Incarnation } from './incarnation.ts';
 import { SOCKET_PORT, socketFile } from './postgres.ts';
 import { readConnections } from './sockets.ts';
@@ -34,6 +35,8 @@ export function answers(
 
 export interface TenantLook {
   readonly look: Look;
+  /** What SQL says of roles. */
+  readonly authid: readonly AuthidRole[];
   /** Connections at the sockets, less the look's own. */
   readonly connections: number;
 }
@@ -47,8 +50,14 @@ export async function lookInside(
   incarnation: Incarnation,
   port: number,
   ignore: readonly string[],
+  timeoutMs = LOOK_MS_MAX,
 ): Promise<TenantLook> {
   const address = { socket: incarnation.folder, port };
-  const { look, meanwhile } = await lookAtTenant(address, ignore, LOOK_MS_MAX, readConnections);
-  return { look, connections: (meanwhile.get(boundPath(incarnation)) ?? 1) - 1 };
+  const { look, authid, meanwhile } = await lookAtTenant(
+    address,
+    ignore,
+    timeoutMs,
+    readConnections,
+  );
+  return { look, authid, connections: (meanwhile.get(boundPath(incarnation)) ?? 1) - 1 };
 }

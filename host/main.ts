@@ -12,6 +12,7 @@ import { installShutdown, runMain } from '../lib/shutdown.ts';
 import { fixedTokens } from '../lib/fixed-tokens.ts';
 import { watchHome } from '../lib/watch-home.ts';
 import { BODY_BYTES_MAX } from '../model/limits.ts';
+import { listenForProxies } from './access-socket.ts';
 import { createAgent, type Agent } from './agent.ts';
 
 const KEYS = [
@@ -64,14 +65,14 @@ runMain('host agent', async () => {
     watchHome(config.PILOTLIGHT_WATCH, dieWith('home')),
     watchHome(agent.volumeFile, dieWith('volume')),
   ];
-  const server = createJsonServer({
-    routes: agent.routes,
-    tokens: fixedTokens(config.PILOTLIGHT_TOKENS),
-    bodyBytesMax: BODY_BYTES_MAX,
-    log,
-  });
+  const tokens = fixedTokens(config.PILOTLIGHT_TOKENS);
+  const common = { tokens, bodyBytesMax: BODY_BYTES_MAX, log };
+  const server = createJsonServer({ routes: agent.routes, ...common });
+  const access = createJsonServer({ routes: agent.accessRoutes, ...common });
   await listen(server, config.PILOTLIGHT_PORT, config.PILOTLIGHT_BIND);
+  await listenForProxies(access, config.PILOTLIGHT_RUN, agent.proxyUid);
   shutdown.onStop('agent', agent.stop);
+  shutdown.onStop('access', () => closeServer(access));
   shutdown.onStop('server', () => closeServer(server));
   shutdown.onStop('watches', () => watches.forEach((watch) => watch.stop()));
   await agent.adopt();

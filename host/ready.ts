@@ -4,11 +4,15 @@
 import { closeSync, openSync, readSync, watch } from 'node:fs';
 
 const READY = 'database system is ready to accept connections';
+const RECOVERS = 'automatic recovery in progress';
 /** What is read at a time; the log of a start has less than 2 KiB. */
 const READ_BYTES = 16 * 1024;
 
-/** How a wait for readiness ends. `silent`: not a line in `silentMs`, although it lives. */
-export type ReadyOutcome = 'ready' | 'exited' | 'silent';
+/**
+ * How a wait for readiness ends. `recovered`: ready, after a run that did not end in order. `silent`: not a
+ * line in `silentMs`, although it lives.
+ */
+export type ReadyOutcome = 'ready' | 'recovered' | 'exited' | 'silent';
 
 export interface ReadyOptions {
   /** Standard error of the Postgres, opened for appending, of this incarnation alone. */
@@ -29,15 +33,17 @@ function createTail(file: number, from: number) {
   const chunk = Buffer.allocUnsafe(READ_BYTES);
   let position = from;
   let rest = '';
-  return (): { grew: boolean; ready: boolean } => {
+  let recovers = false;
+  return (): { grew: boolean; ready?: 'ready' | 'recovered' } => {
     let grew = false;
     for (;;) {
       const bytesRead = readSync(file, chunk, 0, READ_BYTES, position);
-      if (bytesRead === 0) return { grew, ready: false };
+      if (bytesRead === 0) return { grew };
       grew = true;
       position += bytesRead;
       rest += chunk.toString('latin1', 0, bytesRead);
-      if (rest.includes(READY)) return { grew, ready: true };
+      recovers ||= rest.includes(RECOVERS);
+      if (rest.includes(READY)) return { grew, ready: recovers ? 'recovered' : 'ready' };
       rest = rest.slice(-READY.length);
     }
   };
@@ -80,7 +86,7 @@ export async function waitForReady(options: ReadyOptions): Promise<ReadyOutcome>
       changed = false;
       const wasEnded = ended;
       const { grew, ready } = read();
-      if (ready) return 'ready';
+      if (ready !== undefined) return ready;
       if (wasEnded) return 'exited';
       if (grew) {
         silent = false;

@@ -5,6 +5,7 @@ import type { HttpRequest, HttpRoute } from '../lib/http-server.ts';
 import type { Logger } from '../lib/log.ts';
 import { metricsRoute } from '../lib/metrics-route.ts';
 import { AppError, codeOf, isErrorCode } from '../model/errors.ts';
+import type { HostAccessAnswer } from '../model/wire.ts';
 import type { AgentHealth, AgentVerbs } from './contract.ts';
 import {
   applyRequestOf,
@@ -18,6 +19,7 @@ import {
   warmRequestOf,
 } from './input.ts';
 import type { HostMetrics } from './metrics.ts';
+import type { Roles } from './roles.ts';
 import type { Slots } from './slots.ts';
 
 export interface RoutesOptions {
@@ -152,6 +154,23 @@ export function createRoutes(options: RoutesOptions): readonly HttpRoute[] {
     ...healthRoutes(options),
   ];
 }
+
+/** Of the socket that proxies of this machine ask at: who can open it is a proxy. */
+export const createAccessRoutes = (roles: Pick<Roles, 'look'>): readonly HttpRoute[] => [
+  {
+    method: 'GET',
+    path: '/v1/access/:database/:epoch',
+    scope: null,
+    async handle({ params }) {
+      const wanted = [databaseOf(params['database']), Number(params['epoch'])] as const;
+      const { identity, runs } = await roles.look(...wanted);
+      if (identity.deleted_at !== null) throw new AppError('database_deleted');
+      const { id: database, version, allow, tls, idle_ms } = identity;
+      const access = { database, version, roles: identity.roles, allow, tls, idle_ms };
+      return { access, runs } satisfies HostAccessAnswer;
+    },
+  },
+];
 
 function healthRoutes({ health, registry }: RoutesOptions): readonly HttpRoute[] {
   return [

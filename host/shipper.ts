@@ -84,7 +84,8 @@ async function ship(shipping: Shipping): Promise<void> {
 }
 
 function schedule(shipping: Shipping, ms: number): void {
-  if (shipping.stopped || shipping.timer !== undefined) return;
+  if (shipping.stopped || (shipping.timer !== undefined && ms > 0)) return;
+  clearTimeout(shipping.timer);
   shipping.timer = setTimeout(() => {
     shipping.timer = undefined;
     shipping.running = (shipping.running ?? Promise.resolve()).then(() => ship(shipping));
@@ -115,7 +116,10 @@ export async function startShipper(options: ShipperOptions): Promise<Shipper> {
     timer: undefined,
     running: undefined,
   };
-  options.journal.onAppend(() => schedule(shipping, COALESCE_MS));
+  // A proxy may ask for what SQL has said as soon as the database is asleep.
+  options.journal.onAppend(({ kind }) =>
+    schedule(shipping, kind === 'roles_changed' ? 0 : COALESCE_MS),
+  );
   schedule(shipping, 0);
   return {
     sawGeneration: (generation) => sawGeneration(shipping, generation),

@@ -1,6 +1,6 @@
 /** The journal of a simulated agent: the same events with the same numbers, in memory. */
 import type { AgentEvent } from '../model/wire.ts';
-import type { Acknowledged, Journal } from './journal.ts';
+import type { Acknowledged, Journal, NewEvent } from './journal.ts';
 import { isAfter } from './segments.ts';
 
 /** Acknowledged events that are kept for another hot database; a real journal keeps 48 hours. */
@@ -18,13 +18,13 @@ export const newJournalStore = (): SimJournalStore => ({
 });
 
 export function openSimJournal(store: SimJournalStore, host: string, boot: number): Journal {
-  const listeners: (() => void)[] = [];
+  const listeners: ((event: NewEvent) => void)[] = [];
   let seq = 0;
   return {
     append(event) {
       seq += 1;
       store.events.push({ ...event, host, boot, seq, at: new Date().toISOString() });
-      for (const listener of listeners) listener();
+      for (const listener of listeners) listener(event);
     },
     flushed: () => Promise.resolve(),
     onAppend: (listener) => void listeners.push(listener),

@@ -58,6 +58,7 @@ async function restart(watching: Watching, slot: Slot): Promise<void> {
     slots.update(running);
     watch(watching, incarnation);
     note(context, 'started', running, 'after a crash');
+    context.roles.recover(running);
   } catch (error) {
     log.error({ err: error, database, code: codeOf(error) }, 'no restart after a crash');
     note(context, 'start_failed', { ...slot, epoch: epoch + 1 }, codeOf(error));

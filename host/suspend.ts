@@ -18,6 +18,9 @@ export interface Found {
   readonly seen: TenantLook | undefined;
 }
 
+/** A Postgres that is stopped does not keep its end waiting for longer. */
+const LAST_LOOK_MS_MAX = 2_000;
+
 const BUSY: Found = { verdict: 'active', seen: undefined };
 
 async function lookAndJudge(
@@ -40,6 +43,7 @@ export async function findIdle(
   policy: IdlePolicy,
   baseline: IdleWatch['baseline'],
 ): Promise<Found> {
+  await context.roles.release(incarnation);
   const connected = (await readConnections()).get(boundPath(incarnation)) ?? 0;
   try {
     if (connected > 0) {
@@ -67,7 +71,33 @@ export interface EndOptions {
   /** Who asked for it, for the event. */
   readonly asked?: Asked;
   /** The look that found it idle: the last one, with the door closed. */
-  readonly look?: Look | undefined;
+  readonly seen?: TenantLook | undefined;
+}
+
+/** For a run that ends though nobody has looked whether it is idle. */
+async function lookLast(
+  { log }: AgentContext,
+  incarnation: Incarnation,
+): Promise<TenantLook | undefined> {
+  try {
+    return await lookInside(incarnation, CLOSED_PORT, [], LAST_LOOK_MS_MAX);
+  } catch (error) {
+    log.warn({ err: error, directory: incarnation.directory }, 'a last look failed');
+    return undefined;
+  }
+}
+
+/** What only a running Postgres knows is noted: whether anybody has logged in, and what SQL says of roles. */
+async function noteLast(
+  context: AgentContext,
+  slot: Slot,
+  database: string,
+  last: TenantLook | undefined,
+): Promise<void> {
+  if (last !== undefined) await context.roles.take(slot, last.authid);
+  const look = (): Promise<Look> =>
+    last === undefined ? Promise.reject(new AppError('unavailable')) : Promise.resolve(last.look);
+  await context.visits.settle(database, look);
 }
 
 /** Stops what a slot runs, in order, and empties the slot. To be called in the slot's queue. */
@@ -75,7 +105,7 @@ export async function endRun(
   context: AgentContext,
   slot: Slot,
   reason: string,
-  { graceMs = POSTGRES_STOP_MS_MAX, asked, look }: EndOptions = {},
+  { graceMs = POSTGRES_STOP_MS_MAX, asked, seen }: EndOptions = {},
 ): Promise<Version> {
   const { incarnation, database } = slot;
   if (incarnation === undefined) throw new Error('BUG: nothing runs in this slot');
@@ -84,10 +114,12 @@ export async function endRun(
   // It may be closed already, or Postgres may have taken its socket away itself.
   await closeDoor(incarnation).catch(() => undefined);
   if (database !== undefined) {
-    const lookNow = async (): Promise<Look> =>
-      look ?? (await lookInside(incarnation, CLOSED_PORT, [])).look;
-    await context.visits.settle(database, lookNow);
-    context.wakes.ended(database, look?.active_ms);
+    await context.roles.release(incarnation);
+    // Nobody will log in to what is deleted.
+    const last =
+      reason === 'deleted' ? undefined : (seen ?? (await lookLast(context, incarnation)));
+    await noteLast(context, slot, database, last);
+    context.wakes.ended(database, seen?.look.active_ms);
   }
   await context.incarnations.stop(incarnation, graceMs);
   note(context, 'suspended', slot, reason, asked);
@@ -109,15 +141,15 @@ export function suspend(
     const current = slot?.epoch === request.epoch && incarnation?.process.isAlive() === true;
     if (!current || slot === undefined || incarnation === undefined)
       return { ...slots.bump(), outcome: 'not_current' };
-    let look: Look | undefined;
+    let seen: TenantLook | undefined;
     if (request.if_idle) {
       const identity = await identities.read(request.database);
       if (identity === undefined) throw new AppError('database_not_found');
-      const { verdict, seen } = await findIdle(context, incarnation, identity, undefined);
-      if (verdict !== 'idle') return { ...slots.version(), outcome: 'busy' };
-      look = seen?.look;
+      const found = await findIdle(context, incarnation, identity, undefined);
+      if (found.verdict !== 'idle') return { ...slots.version(), outcome: 'busy' };
+      seen = found.seen;
     }
-    const version = await endRun(context, slot, 'asked', { asked: request, look });
+    const version = await endRun(context, slot, 'asked', { asked: request, seen });
     return { ...version, outcome: 'suspended' };
   });
 }

@@ -73,11 +73,11 @@ export async function withPassword(
   const known = Object.hasOwn(roles, role) ? roles[role]?.verifiers : undefined;
   if (known === undefined) throw new AppError('bad_request', { detail: 'no such role' });
   if (password === undefined)
-    return { roles: { ...roles, [role]: { verifiers: known.slice(-1) } } };
+    return { roles: { ...roles, [role]: { ...roles[role], verifiers: known.slice(-1) } } };
   const [oldest = ''] = known;
   const fresh = { salt: randomBytes(SALT_BYTES), iterations: SCRAM_ITERATIONS };
   const like = parseVerifier(oldest) ?? fresh;
   const added = await makeVerifier(password, like.salt, like.iterations);
   const verifiers = 'storedKey' in like && !alone ? [oldest, added] : [added];
-  return { roles: { ...roles, [role]: { verifiers } } };
+  return { roles: { ...roles, [role]: { ...roles[role], verifiers } } };
 }

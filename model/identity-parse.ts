@@ -12,9 +12,11 @@ const isStrings = (value: unknown): value is string[] =>
 const isCount = (value: unknown): value is number =>
   Number.isSafeInteger(value) && Number(value) >= 0;
 
-const isRoles = (value: unknown): boolean =>
+const isRole = (value: unknown): boolean =>
   isRecord(value) &&
-  Object.values(value).every((role) => isRecord(role) && isStrings(role['verifiers']));
+  isStrings(value['verifiers']) &&
+  (value['login'] ?? false) === false &&
+  typeof (value['valid_until'] ?? 0) === 'number';
 
 const CHECKS: Readonly<Record<keyof Required<Identity>, (value: unknown) => boolean>> = {
   id: (v) => isString(v) && isDatabaseId(v),
@@ -22,7 +24,8 @@ const CHECKS: Readonly<Record<keyof Required<Identity>, (value: unknown) => bool
   size: isSizeName,
   directory: (v) => isString(v) && isDirectoryId(v),
   version: (v) => isCount(v) && v > 0,
-  roles: isRoles,
+  roles: (v) => isRecord(v) && Object.values(v).every(isRole),
+  authid_seen: (v) => v === undefined || (isRecord(v) && Object.values(v).every(isString)),
   idle_ms: (v) => isCount(v) && v <= IDLE_MS_MAX,
   idle_sessions: (v) => v === 'close' || v === 'keep',
   ignore: isStrings,

@@ -9,6 +9,10 @@ import type { SizeName } from './sizes.ts';
 /** A role's SCRAM verifiers in Postgres' own form; two at once during a rotation, same salt. */
 export interface RoleAccess {
   readonly verifiers: readonly string[];
+  /** Absent = true. What a right password does not open, then. */
+  readonly login?: false;
+  /** Milliseconds since 1970, after which no password fits; absent = for ever. */
+  readonly valid_until?: number;
 }
 
 export interface Identity {
@@ -20,6 +24,8 @@ export interface Identity {
   /** Counts the document's changes, from 1. */
   readonly version: number;
   readonly roles: Readonly<Record<string, RoleAccess>>;
+  /** SHA-256 of each password that SQL has set (model/authid.ts): what equals it is not new. */
+  readonly authid_seen?: Readonly<Record<string, string>>;
   /** Milliseconds without work after which the database is suspended; 0 = with its last session. */
   readonly idle_ms: number;
   /** What becomes of sessions that sit idle when the idle time is over. */

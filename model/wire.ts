@@ -146,6 +146,12 @@ export type CreateAnswer = Said<typeof answers.createAnswer>;
 export type SuspendAnswer = Said<typeof answers.suspendAnswer>;
 export type RouteAnswer = Said<typeof answers.routeAnswer>;
 export type AccessAnswer = Said<typeof answers.accessAnswer>;
+/** A host agent's, at the socket for proxies. */
+export interface HostAccessAnswer {
+  readonly access: AccessAnswer;
+  /** false: that epoch was the last one, and has ended. */
+  readonly runs: boolean;
+}
 export type PasswordAnswer = Said<typeof answers.passwordAnswer>;
 export type DatabaseDetail = Said<typeof answers.databaseDetail>;
 export type DatabaseAnswer = Said<typeof answers.databaseAnswer>;

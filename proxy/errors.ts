@@ -4,6 +4,7 @@ import { encodeErrorResponse } from './wire.ts';
 
 /** Details of `not_allowed`. */
 export const NEEDS_TLS = 'it needs TLS';
+export const NO_LOGIN = 'the role is not permitted to log in';
 export const NO_REPLICATION = 'it takes no replication connections';
 
 /** What a person can do about it. */
@@ -20,6 +21,7 @@ const HINTS: Partial<Record<ErrorCode, string>> = {
 /** What a person can do where the detail says what is wrong. */
 const HINTS_BY_DETAIL: Readonly<Record<string, string>> = {
   [NEEDS_TLS]: 'Connect with sslmode=require, or with the TLS option of your driver.',
+  [NO_LOGIN]: 'ALTER ROLE … LOGIN lets it in.',
   [NO_REPLICATION]: 'Use pg_dump or COPY.',
 };
 

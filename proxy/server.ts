@@ -10,6 +10,7 @@ import { createApiClient } from './api-client.ts';
 import { createCancelKeys } from './cancel.ts';
 import { serveConnection, type ConnectionDeps } from './connection.ts';
 import { errorResponse } from './errors.ts';
+import { createHostAccess } from './host-access.ts';
 import { createIdle } from './idle.ts';
 import { createProxyMetrics } from './metrics.ts';
 import { dismiss } from './session.ts';
@@ -54,7 +55,11 @@ type Open = Map<Socket, AbortController>;
 function createDeps(options: ProxyOptions, open: Open) {
   const { holdMs, log } = options;
   const api = createApiClient({ urls: options.apiUrls, token: options.apiToken });
-  const access = createAccessCache({ api });
+  const host = createHostAccess();
+  const routeOf = (database: string) => wakes.routeOf(database, 0);
+  // So that nobody dials what is not there.
+  const onAsleep = (database: string, epoch: number) => void wakes.forget(database, epoch);
+  const access = createAccessCache({ api, host, routeOf, onAsleep });
   const wakes = createWakes({
     api,
     holdMs,
@@ -83,6 +88,7 @@ function createDeps(options: ProxyOptions, open: Open) {
   const close = (): void => {
     idle.stop();
     api.close();
+    host.close();
   };
   return { deps, close };
 }

@@ -27,6 +27,8 @@ export const getAccess = route({
   async handle(context, input) {
     const identity = await accessOf(context, input.params['id'] ?? '', input.requestId);
     const { id: database, version, roles, allow, tls, idle_ms } = identity;
-    return ok({ database, version, roles, allow, tls, idle_ms } satisfies AccessAnswer);
+    const runs = context.fleet.running(database);
+    const at = runs && { at: { epoch: runs.epoch, address: runs.address } };
+    return ok({ database, version, roles, allow, tls, idle_ms, ...at } satisfies AccessAnswer);
   },
 });

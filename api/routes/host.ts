@@ -49,6 +49,9 @@ export const postEvents = route({
     // So that what follows is the tenant's, also of one that was made while the index was away.
     const made = events.flatMap(({ kind, database = [] }) => (kind === 'created' ? database : []));
     await context.adopter.adopt(input.params['id'] ?? '', made, input.requestId);
+    for (const { kind, database } of events)
+      if (kind === 'roles_changed' && database !== undefined)
+        await context.adopter.hear(input.params['id'] ?? '', database, input.requestId);
     if (!(await eventInsert(context.hot, events)))
       throw new AppError('storage_full', { detail: 'the event table is full' });
     const last = events.at(-1);

@@ -6,6 +6,65 @@ const LIFE = 'test/proxy/tls-life.stack.test.ts';
 const VERSION = 'test/proxy/version.stack.test.ts';
 const EXCHANGE = 'proxy/scram-exchange.ts';
 
+const ROLES = 'test/proxy/roles.stack.test.ts';
+
+const roles: readonly Mutant[] = [
+  {
+    name: 'a login goes by what is remembered while the database runs',
+    file: 'proxy/access-cache.ts',
+    edits: [['route === undefined ? nothing : askHost(database, route)', 'nothing']],
+    shownBy: [ROLES, 'as soon as it is made'],
+  },
+  {
+    name: 'what was asked for while it ran counts when it sleeps',
+    file: 'proxy/access-cache.ts',
+    edits: [["said === 'over' ? await", 'false ? await']],
+    shownBy: ['test/proxy/access-host.unit.test.ts', 'an entry of before does not count'],
+  },
+  {
+    name: 'a run ends without a last look at its roles',
+    file: 'host/suspend.ts',
+    edits: [['await context.roles.take(slot, last.authid);', 'await Promise.resolve();']],
+    shownBy: [ROLES, 'takes the place of the other at once'],
+  },
+  {
+    name: 'nobody looks at roles after a crash',
+    file: 'host/supervise.ts',
+    edits: [['    context.roles.recover(running);\n', '']],
+    shownBy: [ROLES, 'before a crash is taken'],
+  },
+  {
+    name: 'a salt goes by what is remembered though SQL has changed it',
+    file: 'host/roles.ts',
+    edits: [['      await mark(context.run, database, identity.version + 1);\n', '']],
+    shownBy: [ROLES, 'takes the place of the other at once'],
+  },
+  {
+    name: 'a password of SQL overrides every rotation since',
+    file: 'model/authid.ts',
+    edits: [['known !== undefined && hash === before', "known !== undefined && hash === ''"]],
+    shownBy: [ROLES, 'a rotation by the api stays'],
+  },
+  {
+    name: 'NOLOGIN lets in',
+    file: 'proxy/login.ts',
+    edits: [['?.login === false)', '?.login === undefined && false)']],
+    shownBy: [ROLES, 'is kept out without a wake'],
+  },
+  {
+    name: 'VALID UNTIL is not looked at',
+    file: 'proxy/login.ts',
+    edits: [['role.valid_until <= Date.now()', 'false']],
+    shownBy: [ROLES, 'is kept out without a wake'],
+  },
+  {
+    name: 'a silent agent is waited for by every login',
+    file: 'proxy/host-access.ts',
+    edits: [["silent.has(socket) ? 'silent' : answer", 'answer']],
+    shownBy: [ROLES, 'a silent agent keeps nobody out'],
+  },
+];
+
 const guards: readonly Mutant[] = [
   {
     name: 'bytes from before the handshake are forgotten instead of refused',
@@ -114,7 +173,7 @@ const guards: readonly Mutant[] = [
   },
 ];
 
-export const FRONT_DOOR: readonly Mutant[] = guards.map((one) => ({
+export const FRONT_DOOR: readonly Mutant[] = [...guards, ...roles].map((one) => ({
   ...one,
   name: `front door: ${one.name}`,
 }));

@@ -1,7 +1,9 @@
 /** A look at whether anyone works in a tenant's Postgres. 3 to 12 ms of CPU: only when it is due. */
 import pg from 'pg';
+import type { AuthidRole } from '../../model/authid.ts';
 import { SUPERUSER } from '../../model/tenant-role.ts';
 import type { Address } from '../../model/wire.ts';
+import { readAuthid } from './authid.ts';
 
 export interface Look {
   /** Client sessions of others than the agent; `ignored` of them carry an ignored name. */
@@ -60,7 +62,11 @@ export async function lookAtTenant<T>(
   ignore: readonly string[],
   timeoutMs: number,
   meanwhile: () => Promise<T>,
-): Promise<{ readonly look: Look; readonly meanwhile: T }> {
+): Promise<{
+  readonly look: Look;
+  readonly authid: readonly AuthidRole[];
+  readonly meanwhile: T;
+}> {
   const client = new pg.Client({
     host: address.socket,
     port: address.port,
@@ -77,7 +83,7 @@ export async function lookAtTenant<T>(
     const { rows } = await client.query<Look>(TEXT, [[...ignore]]);
     const [look] = rows;
     if (look === undefined) throw new Error('BUG: a look without a row');
-    return { look, meanwhile: await meanwhile() };
+    return { look, authid: await readAuthid(client), meanwhile: await meanwhile() };
   } finally {
     await client.end();
   }

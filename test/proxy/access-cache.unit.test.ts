@@ -3,40 +3,8 @@ import { describe, expect, test } from '@jest/globals';
 import { AppError, codeOf } from '../../model/errors.ts';
 import { ACCESS_AGAIN_MS } from '../../model/limits.ts';
 import type { AccessAnswer } from '../../model/wire.ts';
-import { createAccessCache, type AccessLook } from '../../proxy/access-cache.ts';
-
-const DATABASE = 'db-aaaaaaaaaaaaaaaaaaaa';
-const never = new AbortController().signal;
-
-const accessOf = (version: number): AccessAnswer => ({
-  database: DATABASE,
-  version,
-  roles: {},
-  allow: [],
-  tls: 'optional',
-  idle_ms: 0,
-});
-
-function accessStage() {
-  const stage = {
-    now: 100_000,
-    answers: true,
-    asked: 0,
-    say: (): Promise<AccessAnswer> => Promise.resolve(accessOf(1)),
-  };
-  const cache = createAccessCache({
-    api: {
-      call: <T>() => {
-        stage.asked += 1;
-        return stage.say() as Promise<unknown> as Promise<T>;
-      },
-      answers: () => stage.answers,
-    },
-    now: () => stage.now,
-  });
-  const get = (): Promise<AccessAnswer | undefined> => cache.look(DATABASE, stage.now, never).fresh;
-  return { stage, cache, get };
-}
+import type { AccessLook } from '../../proxy/access-cache.ts';
+import { accessOf, accessStage, DATABASE, never } from './access-stage.ts';
 
 const silence = (): Promise<never> => Promise.reject(new AppError('unavailable'));
 const unknown = (): Promise<never> => Promise.reject(new AppError('database_not_found'));
@@ -97,24 +65,9 @@ describe('an access entry', () => {
   test('of a name that can be no id is not asked for', async () => {
     const { stage, cache } = accessStage();
     const look = cache.look('../hosts', 0, never);
-    expect(look.remembered).toEqual({ access: undefined });
+    expect(await look.salt).toBeUndefined();
     expect(await look.fresh).toBeUndefined();
     expect(stage.asked).toBe(0);
-  });
-
-  test('is remembered at once, whether the database exists or not, while it is asked for', async () => {
-    const { stage, cache } = accessStage();
-    const look = async (): Promise<unknown> => {
-      const { remembered, fresh } = cache.look(DATABASE, stage.now, never);
-      await fresh;
-      return remembered;
-    };
-    expect(await look()).toBeUndefined();
-    stage.now += 2_000;
-    stage.say = unknown;
-    expect(await look()).toMatchObject({ access: accessOf(1) });
-    stage.now += 2_000;
-    expect(await look()).toMatchObject({ access: undefined });
   });
 
   test('is gone as soon as the api says so', async () => {

@@ -1,0 +1,78 @@
+/**
+ * Who may log in to a database, as the host agent says it where it ran last: with all that SQL has committed
+ * by now. Asked at a socket beside Postgres' own. An agent that is silent is not waited for twice.
+ */
+import { existsSync } from 'node:fs';
+import { Agent, request as httpRequest } from 'node:http';
+import { readText } from '../lib/http-body.ts';
+import { accessSocketIn, readMark, runFolderOf } from '../lib/run-folder.ts';
+import { createShared } from '../lib/shared.ts';
+import type { HostAccessAnswer } from '../model/wire.ts';
+import { socketPathOf } from './backend.ts';
+import type { Route } from './wake.ts';
+
+/** An agent takes 1 ms, or 5 where it has to connect first. */
+const ANSWER_MS_MAX = 300;
+const SOCKETS_MAX = 64;
+
+/** `over`: another epoch has been since, or nobody can say. `silent`: the agent does not answer. */
+export type HostAnswer = HostAccessAnswer | 'over' | 'silent';
+
+export interface HostAccess {
+  readonly ask: (database: string, route: Route) => Promise<HostAnswer>;
+  /**
+   * Whether SQL may have changed roles since this version of the document: it runs, or did something
+   * of that kind when it ran here last. At once, and without asking anybody.
+   */
+  readonly mayDiffer: (database: string, route: Route, version: number) => boolean;
+  readonly close: () => void;
+}
+
+export function createHostAccess(): HostAccess {
+  const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
+  const silent = new Set<string>();
+
+  /** @throws if the agent does not answer. */
+  function get(socketPath: string, path: string): Promise<HostAccessAnswer | 'over'> {
+    return new Promise((resolve, reject) => {
+      const request = httpRequest({ socketPath, path, agent });
+      const timer = setTimeout(() => request.destroy(new Error('no answer')), ANSWER_MS_MAX);
+      request.once('close', () => clearTimeout(timer));
+      request.once('error', reject);
+      request.once('response', (response) => {
+        readText(response)
+          .then((text) =>
+            resolve(response.statusCode === 200 ? (JSON.parse(text) as HostAccessAnswer) : 'over'),
+          )
+          .catch(reject);
+      });
+      request.end();
+    });
+  }
+
+  /** Key: the socket and the path. */
+  const shared = createShared(async (key): Promise<HostAnswer> => {
+    const [socket = '', path = ''] = key.split('\n');
+    try {
+      const answer = await get(socket, path);
+      silent.delete(socket);
+      return answer;
+    } catch {
+      silent.add(socket);
+      return 'silent';
+    }
+  });
+
+  return {
+    async ask(database, { epoch, address }) {
+      const socket = accessSocketIn(runFolderOf(address.socket));
+      const answer = shared(`${socket}\n/v1/access/${database}/${epoch}`);
+      // Its return is noticed by this call, for which nobody waits.
+      return silent.has(socket) ? 'silent' : answer;
+    },
+    mayDiffer: (database, { address }, version) =>
+      existsSync(socketPathOf(address)) ||
+      readMark(runFolderOf(address.socket), database) > version,
+    close: () => agent.destroy(),
+  };
+}
