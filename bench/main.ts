@@ -8,10 +8,20 @@ import { footprint } from './footprint.ts';
 import { hotVerbs } from './hot-verbs.ts';
 import { isolation } from './isolation/isolation.ts';
 import { lineOf, readBenchArguments, writeSamples, type Bench } from './harness.ts';
+import { proxy } from './proxy/proxy.ts';
 import { scale } from './scale.ts';
 import { wake } from './wake.ts';
 
-const BENCHES: readonly Bench[] = [wake, burst, create, hotVerbs, scale, footprint, isolation];
+const BENCHES: readonly Bench[] = [
+  wake,
+  burst,
+  create,
+  hotVerbs,
+  scale,
+  footprint,
+  isolation,
+  proxy,
+];
 const STOP_MS_MAX = 15_000;
 
 runMain('bench', async () => {

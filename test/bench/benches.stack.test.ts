@@ -46,3 +46,11 @@ test('an unknown bench is answered with those that there are', async () => {
   expect(code).toBe(1);
   expect(said).toMatch(/^bench: usage: .*names: wake .*, burst /);
 });
+
+test('wrong bytes crash, hang and wake nothing', async () => {
+  const { code, last, said } = await run('fuzz/main.js', '--minutes', '0.1', '--seed', '7');
+  expect({ code, said }).toMatchObject({ code: 0 });
+  expect(last).toMatch(
+    /^fuzz: decoded=\d{4,} conversations=\d{2,} crashes=0 slow=0 hangs=0 woken=0 fds_more=0 rss_growth_mb=-?\d+ seed=7$/,
+  );
+});

@@ -81,6 +81,7 @@ export const MAINS: Readonly<Record<string, readonly string[]>> = {
   'bench/chaos/main.ts': [],
   'bench/outage/main.ts': [],
   'bench/faults/main.ts': [],
+  'bench/fuzz/main.ts': ['@temporalio/'],
   'bench/proof/main.ts': [
     'api/',
     'host/',
