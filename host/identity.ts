@@ -93,17 +93,39 @@ function learn({ known }: Store, identity: Identity): Identity {
   return identity;
 }
 
-/** Reads a document and remembers nothing of it. @returns undefined if there is no such database. */
-export async function readDocument(
-  volume: Volume,
-  database: string,
-): Promise<Identity | undefined> {
+async function tryRead(volume: Volume, database: string): Promise<Identity | undefined> {
   try {
     return parseDocument(await readFile(volume.database(database).document, 'utf8'), database);
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+/** Without its volume an agent knows of no database, and must not say that there is none. */
+async function checkVolume(volume: Volume): Promise<void> {
+  try {
+    await stat(volume.file);
+  } catch (error) {
+    throw new AppError('unavailable', { detail: 'the volume is not there', cause: error });
+  }
+}
+
+/**
+ * Reads a document and remembers nothing of it. @returns undefined if there is no such database.
+ * @throws AppError `unavailable` if the volume is not there, `start_failed` if the document is damaged.
+ */
+export async function readDocument(
+  volume: Volume,
+  database: string,
+): Promise<Identity | undefined> {
+  const found = await tryRead(volume, database);
+  if (found !== undefined) return found;
+  await checkVolume(volume);
+  // It may have come back only now; or gone now.
+  const again = await tryRead(volume, database);
+  if (again === undefined) await checkVolume(volume);
+  return again;
 }
 
 async function read(store: Store, database: string): Promise<Identity | undefined> {
@@ -123,7 +145,10 @@ async function locked<T>(
     waitSeconds: LOCK_WAIT_S,
     create: mayMakeFile,
   });
-  if (lock === 'gone') throw new AppError('database_not_found');
+  if (lock === 'gone') {
+    await checkVolume(store.volume);
+    throw new AppError('database_not_found');
+  }
   if (lock === 'busy') throw new AppError('identity_conflict', { detail: 'being changed' });
   try {
     return await work();
@@ -143,6 +168,7 @@ async function checkData({ volume }: Store, { directory }: Identity): Promise<vo
   try {
     await stat(volume.directory(directory).data);
   } catch (error) {
+    await checkVolume(volume);
     if (isMissing(error)) throw new AppError('database_deleted', { detail: 'its data are gone' });
     throw error;
   }

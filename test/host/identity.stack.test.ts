@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Identity } from '../../model/identity.ts';
 import {
   createStage,
@@ -138,4 +139,24 @@ it('requests that are not valid are refused by name, and change nothing', async 
     expect([verb, body, (await refusal(one.post(verb, body))).code]).toEqual([verb, body, code]);
   expect((await one.state()).slots).toEqual(before);
   expect((await refusal(one.get('/v1/nothing'))).code).toBe('not_found');
+});
+
+it('without its volume an agent does not say that there is no such database', async () => {
+  const database = newDatabase();
+  await two.create(database, 6);
+  const document = await read(two, database);
+  const write = { expected_version: document.version, document };
+  const root = dirname(stage.volume.file);
+  await rename(root, `${root}.away`);
+  try {
+    const path = `/v1/identity/${database}`;
+    expect(await refusal(two.get(path))).toMatchObject({ code: 'unavailable' });
+    expect(await refusal(two.put(path, write))).toMatchObject({ code: 'unavailable' });
+  } finally {
+    await rename(`${root}.away`, root);
+  }
+  expect(await read(two, database)).toEqual(document);
+  expect(await refusal(two.get(`/v1/identity/${newDatabase()}`))).toMatchObject({
+    code: 'database_not_found',
+  });
 });
