@@ -12,14 +12,13 @@ import { orAway } from './anywhere.ts';
 import type { Context, Route } from './context.ts';
 import { documentOf } from './identity.ts';
 import * as change from './routes/change-identity.ts';
-import { getAccess } from './routes/get-access.ts';
 import { getDatabase } from './routes/get-database.ts';
 import { getDatabases } from './routes/get-databases.ts';
 import { getLivez, getMetrics, getReadyz } from './routes/get-health.ts';
 import { getOpenapi } from './routes/get-openapi.ts';
-import { getRoute } from './routes/get-route.ts';
 import * as host from './routes/host.ts';
 import { postDatabases } from './routes/post-databases.ts';
+import { getAccess, getRoute } from './routes/proxy.ts';
 import * as run from './routes/run.ts';
 
 /** Looked through in this order: what proxies ask comes first. */

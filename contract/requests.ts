@@ -114,6 +114,8 @@ const event = z.object({
     'recycled',
     'released',
     'roles_changed',
+    'storage_limited',
+    'storage_freed',
   ]),
   /** By the host's clock. */
   at: words.instant,

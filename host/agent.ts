@@ -29,6 +29,7 @@ import { createAccessRoutes, createRoutes } from './routes.ts';
 import { startShipper } from './shipper.ts';
 import { createSlots, type Capacity } from './slots.ts';
 import { createSupervision } from './supervise.ts';
+import { startStorageLimits } from './storage.ts';
 import { startSync } from './sync.ts';
 import { makeSyncToken } from './sync-token.ts';
 import { createTemplates } from './template.ts';
@@ -184,7 +185,8 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     const sync = startSync({ host, apiUrls, client, slots, report, sawGeneration, log });
     addReportMetrics(registry, journal, sync.taken);
     const idle = startIdleTimer(context);
-    stops.push(shipper.stop, sync.stop, idle.stop);
+    const storage = startStorageLimits(context);
+    stops.push(shipper.stop, sync.stop, idle.stop, storage.stop);
   }
 
   return {

@@ -286,4 +286,10 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     shownBy: ['test/api/away.stack.test.ts', ''],
   },
+  {
+    name: 'a database may outgrow its size',
+    file: 'host/storage.ts',
+    edits: [['const isOver = mib > limitMib;', 'const isOver = mib < 0 && limitMib > 0;']],
+    shownBy: ['test/host/storage.stack.test.ts', 'outgrows its size'],
+  },
 ];

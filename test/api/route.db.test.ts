@@ -1,7 +1,7 @@
 /** An instance that has not heard of a start yet answers by the index. Hosts are simulated (host/sim.ts). */
 import { beforeEach, expect, test } from '@jest/globals';
 import type { Context } from '../../api/context.ts';
-import { getRoute } from '../../api/routes/get-route.ts';
+import { getRoute } from '../../api/routes/proxy.ts';
 import { suspendDatabase } from '../../api/suspend.ts';
 import { createFleet } from '../../model/fleet.ts';
 import { oneDatabase, type One } from '../support/one-database.ts';
