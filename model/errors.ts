@@ -39,6 +39,7 @@ export const ERRORS = {
   invoice_not_found: kind(404, '42704', false, 'there is no such invoice'),
   // What a client of the proxy sent.
   login_refused: kind(401, '28P01', false, 'password authentication failed'),
+  too_many_attempts: kind(429, '53300', true, 'too many false logins from this address'),
   not_allowed: kind(403, '28000', false, 'this database does not take this connection'),
   protocol_violation: kind(400, '08P01', false, 'the message is not valid in this protocol'),
   unsupported_protocol: kind(400, '0A000', false, 'this protocol version is not supported'),

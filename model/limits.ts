@@ -45,6 +45,9 @@ export const LOGIN_MS_MAX = 15_000;
 export const LOGIN_REFUSED_MS = 250;
 /** SCRAM iterations of every verifier that we make, and of the mock exchange. */
 export const SCRAM_ITERATIONS = 4096;
+/** False logins of one source into one database as one role: at once, and in the long run. */
+export const LOGIN_FAILURES_BURST = 100;
+export const LOGIN_FAILURES_PER_SECOND = 10;
 /** An access entry older than this is revalidated while an api answers. */
 export const ACCESS_FRESH_MS = 2_000;
 /**

@@ -8,6 +8,7 @@ import { AppError, codeOf } from '../model/errors.ts';
 import { LOGIN_REFUSED_MS } from '../model/limits.ts';
 import type { AccessCache } from './access-cache.ts';
 import { pause } from './abort.ts';
+import type { Attempts } from './attempts.ts';
 import type { CancelKeys } from './cancel.ts';
 import { CLIENT_LEFT } from './client-reader.ts';
 import { errorResponse } from './errors.ts';
@@ -24,6 +25,7 @@ import { encodeBackendKey } from './wire.ts';
 
 export interface ConnectionDeps {
   readonly access: AccessCache;
+  readonly attempts: Attempts;
   readonly wakes: Wakes;
   readonly cancels: CancelKeys;
   readonly idle: Idle;
@@ -99,6 +101,8 @@ async function admit(connection: Connection): Promise<Login | undefined> {
     story.marks.startup = performance.now();
     const login = readLogin(startup, front.channel?.servername);
     story.login = login;
+    const attempt = { source: story.source, database: login.database, role: login.role };
+    deps.attempts.check(attempt);
     await authenticate({
       front,
       login,
@@ -108,6 +112,9 @@ async function admit(connection: Connection): Promise<Login | undefined> {
       deadline: performance.now() + deps.limits.holdMs,
       signal: controller.signal,
       onAccess: (waitedMs) => (story.accessMs = round(waitedMs)),
+    }).catch((error: unknown) => {
+      if (codeOf(error) === 'login_refused') deps.attempts.failed(attempt);
+      throw error;
     });
     story.marks.auth = performance.now();
     return login;

@@ -7,6 +7,7 @@ import { AppError } from '../model/errors.ts';
 import { DEFAULT_IDLE_MS, HELD_MAX, LOGIN_MS_MAX } from '../model/limits.ts';
 import { createAccessCache } from './access-cache.ts';
 import { createApiClient } from './api-client.ts';
+import { createAttempts } from './attempts.ts';
 import { createCancelKeys } from './cancel.ts';
 import { serveConnection, type ConnectionDeps } from './connection.ts';
 import { errorResponse } from './errors.ts';
@@ -80,11 +81,11 @@ function createDeps(options: ProxyOptions, open: Open) {
     sessions: idle.sessions,
     connections: () => open.size,
   });
-  const cancels = createCancelKeys();
+  const [cancels, attempts] = [createCancelKeys(), createAttempts()];
   const { fleetSecret, loginMs = LOGIN_MS_MAX, certificate = () => undefined } = options;
   const limits = { holdMs, loginMs };
   const told = { fleetSecret, certificate, limits };
-  const deps: ConnectionDeps = { access, wakes, cancels, idle, metrics, log, ...told };
+  const deps: ConnectionDeps = { access, attempts, wakes, cancels, idle, metrics, log, ...told };
   const close = (): void => {
     idle.stop();
     api.close();

@@ -58,6 +58,12 @@ const roles: readonly Mutant[] = [
     shownBy: [ROLES, 'is kept out without a wake'],
   },
   {
+    name: 'false logins are not counted',
+    file: 'proxy/connection.ts',
+    edits: [["if (codeOf(error) === 'login_refused') deps.attempts.failed(attempt);", '']],
+    shownBy: ['test/proxy/attempts.stack.test.ts', 'after a burst nobody'],
+  },
+  {
     name: 'a silent agent is waited for by every login',
     file: 'proxy/host-access.ts',
     edits: [["silent.has(socket) ? 'silent' : answer", 'answer']],
