@@ -5,6 +5,7 @@ import { installShutdown, runMain } from '../lib/shutdown.ts';
 import { burst } from './burst.ts';
 import { create } from './create.ts';
 import { footprint } from './footprint.ts';
+import { hold } from './hold/hold.ts';
 import { hotVerbs } from './hot-verbs.ts';
 import { isolation } from './isolation/isolation.ts';
 import { lineOf, readBenchArguments, writeSamples, type Bench } from './harness.ts';
@@ -13,6 +14,7 @@ import { scale } from './scale.ts';
 import { wake } from './wake.ts';
 
 const BENCHES: readonly Bench[] = [
+  hold,
   wake,
   burst,
   create,

@@ -100,15 +100,18 @@ export function createAccessCache(options: AccessCacheOptions): AccessCache {
       const began = now();
       // Where it runs or ran last, as far as anybody here knows.
       const route = newerOf(options.routeOf(database), remembered?.access?.at);
-      const host = route === undefined ? nothing : askHost(database, route);
-      const fresh = host.then((said) =>
-        getFresh(database, { route, began, said }, deadline, signal),
-      );
       const known = remembered?.access;
       const isSure =
         known !== undefined &&
         route !== undefined &&
         !options.host.mayDiffer(database, route, known.version);
+      // It sleeps, and only an api can have changed anything: two seconds are soon enough for that.
+      const isFresh = isSure && remembered !== undefined && entries.isFresh(remembered);
+      if (isFresh) options.onAsleep(database, route.epoch);
+      const host = route === undefined || isFresh ? nothing : askHost(database, route);
+      const fresh = isFresh
+        ? Promise.resolve(known)
+        : host.then((said) => getFresh(database, { route, began, said }, deadline, signal));
       const salt = isSure
         ? Promise.resolve(known)
         : host.then((said) => (said === 'silent' && known !== undefined ? known : fresh));

@@ -8,7 +8,6 @@ import { readText } from '../lib/http-body.ts';
 import { accessSocketIn, readMark, runFolderOf } from '../lib/run-folder.ts';
 import { createShared } from '../lib/shared.ts';
 import type { HostAccessAnswer } from '../model/wire.ts';
-import { socketPathOf } from './backend.ts';
 import type { Route } from './wake.ts';
 
 /** An agent takes 1 ms, or 5 where it has to connect first. */
@@ -71,8 +70,8 @@ export function createHostAccess(): HostAccess {
       return silent.has(socket) ? 'silent' : answer;
     },
     mayDiffer: (database, { address }, version) =>
-      existsSync(socketPathOf(address)) ||
-      readMark(runFolderOf(address.socket), database) > version,
+      // The folder, not the socket: that is away before the last look, and this after it.
+      existsSync(address.socket) || readMark(runFolderOf(address.socket), database) > version,
     close: () => agent.destroy(),
   };
 }

@@ -108,4 +108,20 @@ describe('of a database that runs', () => {
     stage.mayDiffer = false;
     expect(await salted()).toMatchObject({ version: 4 });
   });
+
+  test('for two seconds nobody is asked where it sleeps and SQL can not have changed anything', async () => {
+    const { stage, get } = accessStage();
+    stage.route = route(3);
+    stage.hostSays = hostSays(4, false);
+    await get();
+    stage.mayDiffer = false;
+    stage.now += 1_999;
+    expect(await get()).toMatchObject({ version: 4 });
+    expect(stage.askedHost).toEqual([3]);
+    stage.now += 1;
+    await get();
+    stage.mayDiffer = true;
+    await get();
+    expect(stage).toMatchObject({ askedHost: [3, 3, 3], asleep: [3, 3, 3, 3], asked: 0 });
+  });
 });
