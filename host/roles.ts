@@ -6,6 +6,7 @@
  */
 import { mark } from '../lib/run-folder.ts';
 import { createShared } from '../lib/shared.ts';
+import { within } from '../lib/within.ts';
 import { openAuthid, type AuthidReader } from '../db/tenant/authid.ts';
 import { takeAuthid, type AuthidRole } from '../model/authid.ts';
 import { AppError, codeOf } from '../model/errors.ts';
@@ -16,9 +17,12 @@ import { peekRunRecord } from './run-record.ts';
 import type { Slot } from './slots.ts';
 
 /** A proxy that waits longer goes by what it remembers. */
-const LOOK_MS_MAX = 200;
+const LOOK_MS_MAX = 120;
 /** A connection costs 4 ms and 2 MB: it stays for a while after each look. */
 const KEEP_MS = 5_000;
+/** After a crash. */
+const RECOVER_AGAIN_MS = 500;
+const RECOVER_TRIES = 20;
 /** Others write documents, too: it is read and taken again. */
 const TRIES = 4;
 
@@ -37,6 +41,8 @@ export interface Roles {
   readonly look: (database: string, epoch: number) => Promise<Looked>;
   /** Takes what somebody has read just now. Never throws: what fails is taken at the next look. */
   readonly take: (slot: Slot, authid: readonly AuthidRole[]) => Promise<void>;
+  /** Takes what SQL has said before a change by the api, so that it does not seem to have come after. */
+  readonly settle: (database: string) => Promise<void>;
   /** Looks by itself after a run that did not end in order: what SQL said in it may not be taken yet. */
   readonly recover: (slot: Slot) => void;
   /** Gives the kept connection up, so that it is not taken for anybody's. */
@@ -61,7 +67,8 @@ function createWatcher(context: Context, incarnation: Incarnation): Watcher {
     clearTimeout(timer);
     const [open, left] = [reader, leave];
     [reader, leave] = [undefined, undefined];
-    await open?.end();
+    // A server that is frozen does not close; its end takes the connection with it.
+    if (open !== undefined) await within(open.end(), LOOK_MS_MAX, () => undefined);
     left?.();
   }
 
@@ -93,7 +100,8 @@ function createWatcher(context: Context, incarnation: Incarnation): Watcher {
       return found;
     },
     async release() {
-      await looking;
+      // Whoever came meanwhile waits for a look of its own.
+      for (let last; last !== looking;) await (last = looking);
       await close();
     },
   };
@@ -155,11 +163,23 @@ export function createRoles(context: Context): Roles {
     return watcher;
   }
 
-  async function look(database: string, epoch: number): Promise<Looked> {
+  async function lookOnce(database: string, epoch: number): Promise<Looked> {
     const slot = context.slots.byDatabase(database);
     if (slot === undefined) return lookAsleep(context, database, epoch);
     if (slot.incarnation === undefined || slot.epoch !== epoch) throw new AppError('stale_epoch');
+    if (slot.incarnation.ending) throw new AppError('unavailable');
     return { identity: await watcherOf(slot.incarnation).look(), runs: true };
+  }
+
+  async function look(database: string, epoch: number): Promise<Looked> {
+    try {
+      return await lookOnce(database, epoch);
+    } catch (error) {
+      if (codeOf(error) !== 'unavailable') throw error;
+      // Its door is closed, for a look whether it is idle or for good: by then it is open or asleep.
+      await context.queues.run(database, () => Promise.resolve());
+      return lookOnce(database, epoch);
+    }
   }
 
   return {
@@ -174,11 +194,26 @@ export function createRoles(context: Context): Roles {
         );
       }
     },
+    async settle(database) {
+      const slot = context.slots.byDatabase(database);
+      if (slot?.incarnation === undefined || slot.state !== 'running') return;
+      await look(database, slot.epoch).catch((error: unknown) => {
+        context.log.warn(
+          { code: codeOf(error), database },
+          'roles are not looked at before a change',
+        );
+      });
+    },
     recover({ database = '', epoch, incarnation }) {
       if (incarnation?.recovered !== true) return;
-      look(database, epoch).catch((error: unknown) => {
-        context.log.warn({ err: error, database }, 'roles are not looked at after a crash');
-      });
+      // It has much to do now: the first look may come to nothing.
+      const again = (tries: number): void =>
+        void look(database, epoch).catch((error: unknown) => {
+          if (codeOf(error) === 'unavailable' && tries > 1)
+            return void setTimeout(again, RECOVER_AGAIN_MS, tries - 1).unref();
+          context.log.warn({ err: error, database }, 'roles are not looked at after a crash');
+        });
+      again(RECOVER_TRIES);
     },
     release: async (incarnation) => watchers.get(incarnation)?.release(),
   };

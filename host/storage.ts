@@ -1,6 +1,7 @@
 /**
- * Keeps each database within its size, so that one of them can not fill the volume for all: what has grown
- * above it takes no more writes, and takes them again when it has been made smaller.
+ * Keeps each database within its size: what has grown above it takes no more writes, and takes them again
+ * when it has been made smaller. Against the tenant that does not notice, not the one that insists: a
+ * session may still say `read write`, which is how room is made.
  */
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,9 +11,7 @@ import type { Identity } from '../model/identity.ts';
 import { SIZES } from '../model/sizes.ts';
 import { addressOf, note, type AgentContext } from './context.ts';
 import type { Incarnation } from './incarnation.ts';
-import { boundPath } from './look.ts';
 import type { Slot } from './slots.ts';
-import { readConnections } from './sockets.ts';
 
 /** A disk writes some GB in that time; volumes keep more free than that. */
 const LOOK_MS = 10_000;
@@ -43,6 +42,21 @@ async function bytesOf(folder: string): Promise<number> {
 /** Of a data directory without its WAL, which comes and goes by itself, up to max_wal_size. */
 export async function databaseBytes(data: string): Promise<number> {
   return (await bytesOf(data)) - (await bytesOf(join(data, 'pg_wal')));
+}
+
+/** When its WAL was written last, in ms since 1970: nothing grows without. */
+async function lastWriteOf(data: string): Promise<number> {
+  const folder = join(data, 'pg_wal');
+  const names = await readdir(folder).catch(() => []);
+  const times = await Promise.all(
+    names.map((name) =>
+      stat(join(folder, name)).then(
+        ({ mtimeMs }) => mtimeMs,
+        () => 0,
+      ),
+    ),
+  );
+  return Math.max(0, ...times);
 }
 
 /** MiB: its own limit, else that of its size. */
@@ -81,26 +95,28 @@ export interface StorageLimits {
   readonly stop: () => void;
 }
 
-/** One database after the other, so that the volume has little to do with it; those that are quiet once. */
+/** One database after the other, so that the volume has little to do with it; where nothing is written, once. */
 export function startStorageLimits(context: AgentContext): StorageLimits {
-  const quiet = new WeakSet<Incarnation>();
+  const writtenAt = new WeakMap<Incarnation, number>();
   let isLooking = false;
   async function look(): Promise<void> {
     if (isLooking) return;
     isLooking = true;
     try {
-      const connections = await readConnections();
       for (const slot of context.slots.all()) {
         const { state, incarnation, database } = slot;
         if (state !== 'running' || incarnation === undefined || database === undefined) continue;
-        const isQuiet = !connections.has(boundPath(incarnation));
-        if (isQuiet && quiet.has(incarnation)) continue;
-        if (isQuiet) quiet.add(incarnation);
-        else quiet.delete(incarnation);
-        await lookAt(context, slot, incarnation).catch((error: unknown) => {
+        const last = await lastWriteOf(incarnation.data);
+        if (last === writtenAt.get(incarnation)) continue;
+        try {
+          await lookAt(context, slot, incarnation);
+          writtenAt.set(incarnation, last);
+        } catch (error) {
           context.log.warn({ err: error, database }, 'its size is not known');
-        });
+        }
       }
+    } catch (error) {
+      context.log.error({ err: error }, 'nobody looks at sizes now');
     } finally {
       isLooking = false;
     }

@@ -27,7 +27,10 @@ export function createVerbs(
     apply: (request) => apply(context, request),
     purge: (database) => purge(context, database),
     readIdentity: identities.read,
-    replaceIdentity: identities.replace,
+    async replaceIdentity(database, expectedVersion, document) {
+      await context.roles.settle(database);
+      return identities.replace(database, expectedVersion, document);
+    },
     listIdentities: (after) => listIdentities(context.volume, after),
     awake: (database) => awake(context, database),
     report,

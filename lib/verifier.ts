@@ -40,9 +40,9 @@ export async function makeVerifier(
 }
 
 const VERIFIER =
-  /^SCRAM-SHA-256\$(\d{1,9}):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)$/;
+  /^SCRAM-SHA-256\$([1-9]\d{0,4}):([A-Za-z0-9+/=]+)\$([A-Za-z0-9+/=]+):([A-Za-z0-9+/=]+)$/;
 
-/** Reads a stored verifier; undefined for anything else (an md5 entry, say). */
+/** Reads a stored verifier; undefined for anything else (an md5 entry, say; more iterations than one may ask of us). */
 export function parseVerifier(text: string): Verifier | undefined {
   const match = VERIFIER.exec(text);
   if (match === null) return undefined;

@@ -6,6 +6,9 @@
 import type { Identity, RoleAccess } from './identity.ts';
 import { isTenantRole } from './tenant-role.ts';
 
+/** The document is read with every login, and written whole: with more roles it stays as it is. */
+export const ROLES_MAX = 1_000;
+
 export interface AuthidRole {
   readonly role: string;
   /** Tells passwords apart; '' = it has none. */
@@ -38,6 +41,7 @@ export function takeAuthid(
   { roles, authid_seen = {} }: Roles,
   authid: readonly AuthidRole[],
 ): Required<Roles> | undefined {
+  if (authid.length > ROLES_MAX) return undefined;
   const next = new Map<string, RoleAccess>();
   const seen = new Map<string, string>();
   let changed = false;

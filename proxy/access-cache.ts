@@ -16,7 +16,7 @@ import type { Route } from './wake.ts';
 export interface AccessLook {
   /**
    * Enough for the salt of the first answer: what the proof is judged by, or what is remembered, however
-   * old, where SQL can not have changed it since or its host is silent. Fails as `fresh` does.
+   * old, where its host is silent. Fails as `fresh` does.
    */
   readonly salt: Promise<AccessAnswer | undefined>;
   /**
@@ -47,7 +47,7 @@ export interface AccessCacheOptions {
   readonly host: Pick<HostAccess, 'ask' | 'mayDiffer'>;
   /** Told when a host says that this was the last epoch and has ended. */
   readonly onAsleep: (database: string, epoch: number) => void;
-  /** Where this proxy has reached the database last, if it runs as far as is known here. */
+  /** Where this proxy has reached the database last, whether it runs by now or sleeps. */
   readonly routeOf: (database: string) => Route | undefined;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
@@ -101,20 +101,20 @@ export function createAccessCache(options: AccessCacheOptions): AccessCache {
       // Where it runs or ran last, as far as anybody here knows.
       const route = newerOf(options.routeOf(database), remembered?.access?.at);
       const known = remembered?.access;
-      const isSure =
+      // It sleeps, and only an api can have changed anything: two seconds are soon enough for that.
+      const isFresh =
         known !== undefined &&
         route !== undefined &&
+        // Of the run before it says nothing.
+        known.at?.epoch === route.epoch &&
+        entries.isFresh({ access: known, askedAt: remembered?.askedAt ?? 0 }) &&
         !options.host.mayDiffer(database, route, known.version);
-      // It sleeps, and only an api can have changed anything: two seconds are soon enough for that.
-      const isFresh = isSure && remembered !== undefined && entries.isFresh(remembered);
       if (isFresh) options.onAsleep(database, route.epoch);
       const host = route === undefined || isFresh ? nothing : askHost(database, route);
       const fresh = isFresh
         ? Promise.resolve(known)
         : host.then((said) => getFresh(database, { route, began, said }, deadline, signal));
-      const salt = isSure
-        ? Promise.resolve(known)
-        : host.then((said) => (said === 'silent' && known !== undefined ? known : fresh));
+      const salt = host.then((said) => (said === 'silent' && known !== undefined ? known : fresh));
       // Who does not come as far as to need them is told nothing.
       for (const promise of [fresh, salt]) promise.catch(() => undefined);
       return {

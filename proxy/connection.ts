@@ -112,6 +112,7 @@ async function admit(connection: Connection): Promise<Login | undefined> {
       deadline: performance.now() + deps.limits.holdMs,
       signal: controller.signal,
       onAccess: (waitedMs) => (story.accessMs = round(waitedMs)),
+      beforeJudgement: () => deps.attempts.check(attempt),
     }).catch((error: unknown) => {
       if (codeOf(error) === 'login_refused') deps.attempts.failed(attempt);
       throw error;

@@ -4,15 +4,19 @@
  */
 import { existsSync } from 'node:fs';
 import { Agent, request as httpRequest } from 'node:http';
+import { errnoOf } from '../lib/errno.ts';
 import { readText } from '../lib/http-body.ts';
 import { accessSocketIn, readMark, runFolderOf } from '../lib/run-folder.ts';
 import { createShared } from '../lib/shared.ts';
 import type { HostAccessAnswer } from '../model/wire.ts';
+import { createLru } from './lru.ts';
 import type { Route } from './wake.ts';
 
 /** An agent takes 1 ms, or 5 where it has to connect first. */
 const ANSWER_MS_MAX = 300;
 const SOCKETS_MAX = 64;
+/** Databases whose host was silent, and sockets at which nobody is. */
+const SILENT_MAX = 10_000;
 
 /** `over`: another epoch has been since, or nobody can say. `silent`: the agent does not answer. */
 export type HostAnswer = HostAccessAnswer | 'over' | 'silent';
@@ -29,7 +33,7 @@ export interface HostAccess {
 
 export function createHostAccess(): HostAccess {
   const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
-  const silent = new Set<string>();
+  const silent = createLru<true>(SILENT_MAX);
 
   /** @throws if the agent does not answer. */
   function get(socketPath: string, path: string): Promise<HostAccessAnswer | 'over'> {
@@ -53,11 +57,16 @@ export function createHostAccess(): HostAccess {
   const shared = createShared(async (key): Promise<HostAnswer> => {
     const [socket = '', path = ''] = key.split('\n');
     try {
-      const answer = await get(socket, path);
-      silent.delete(socket);
+      // A kept connection that was just closed says nothing about who is there.
+      const answer = await get(socket, path).catch((error: unknown) => {
+        if (errnoOf(error) === 'ECONNRESET') return get(socket, path);
+        throw error;
+      });
+      for (const one of [key, socket]) silent.delete(one);
       return answer;
-    } catch {
-      silent.add(socket);
+    } catch (error) {
+      // One that takes long may do so for this database alone.
+      silent.set(errnoOf(error) === undefined ? key : socket, true);
       return 'silent';
     }
   });
@@ -65,9 +74,10 @@ export function createHostAccess(): HostAccess {
   return {
     async ask(database, { epoch, address }) {
       const socket = accessSocketIn(runFolderOf(address.socket));
-      const answer = shared(`${socket}\n/v1/access/${database}/${epoch}`);
+      const key = `${socket}\n/v1/access/${database}/${epoch}`;
+      const answer = shared(key);
       // Its return is noticed by this call, for which nobody waits.
-      return silent.has(socket) ? 'silent' : answer;
+      return (silent.get(socket) ?? silent.get(key)) ? 'silent' : answer;
     },
     mayDiffer: (database, { address }, version) =>
       // The folder, not the socket: that is away before the last look, and this after it.

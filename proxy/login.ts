@@ -80,6 +80,8 @@ export interface AuthenticateOptions {
   /** Monotonic milliseconds until which the access entry may be waited for. */
   readonly deadline: number;
   readonly signal: AbortSignal;
+  /** Called before the proof is judged; may throw. */
+  readonly beforeJudgement: () => void;
   /** Told how many milliseconds the proof had to wait for the access entry. */
   readonly onAccess: (waitedMs: number) => void;
 }
@@ -153,6 +155,7 @@ export async function authenticate(options: AuthenticateOptions): Promise<void> 
   const proof = decodeSaslResponse(await reader.read(decodePassword));
   const provenAt = performance.now();
   let access = await look.fresh;
+  options.beforeJudgement();
   const judge = (): string | undefined => {
     const verifiers = withSaltOf(sent, verifiersOf(access, login, fleetSecret));
     const signature = finishExchange(exchange, proof, verifiers);

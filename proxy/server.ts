@@ -57,7 +57,7 @@ function createDeps(options: ProxyOptions, open: Open) {
   const { holdMs, log } = options;
   const api = createApiClient({ urls: options.apiUrls, token: options.apiToken });
   const host = createHostAccess();
-  const routeOf = (database: string) => wakes.routeOf(database, 0);
+  const routeOf = (database: string) => wakes.lastRouteOf(database);
   // So that nobody dials what is not there.
   const onAsleep = (database: string, epoch: number) => void wakes.forget(database, epoch);
   const access = createAccessCache({ api, host, routeOf, onAsleep });

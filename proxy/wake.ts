@@ -40,6 +40,8 @@ export interface WakeRequest {
 export interface Wakes {
   /** The remembered route, if it is newer than `staleEpoch`. */
   readonly routeOf: (database: string, staleEpoch: number) => Route | undefined;
+  /** Where it was reached last, even if that is forgotten because it sleeps by now. */
+  readonly lastRouteOf: (database: string) => Route | undefined;
   /**
    * Starts the database, or joins the start in progress.
    * @throws AppError `waking` when the hold is over, `too_many_clients` above the bounds, or what the
@@ -216,11 +218,13 @@ function createHold(join: Join, estimate: (database: string) => Promise<number |
 
 export function createWakes(options: WakesOptions): Wakes {
   const routes = createLru<Route>(ROUTES_MAX);
+  const lasts = createLru<Route>(ROUTES_MAX);
   const holds = createHolds();
 
   function restore(database: string, route: Route): void {
     const before = routes.get(database);
     if (before === undefined || before.epoch < route.epoch) routes.set(database, route);
+    if ((lasts.get(database)?.epoch ?? 0) < route.epoch) lasts.set(database, route);
   }
 
   const join = createFlights(options, (database, woken) => {
@@ -234,6 +238,7 @@ export function createWakes(options: WakesOptions): Wakes {
       const route = routes.get(database);
       return route !== undefined && route.epoch > staleEpoch ? route : undefined;
     },
+    lastRouteOf: (database) => lasts.get(database),
     async start(request) {
       holds.enter(request.database);
       try {

@@ -47,11 +47,12 @@ export const postEvents = route({
     if (events.some((event) => event.host !== input.params['id']))
       throw new AppError('bad_request', { detail: 'an event of another host' });
     // So that what follows is the tenant's, also of one that was made while the index was away.
-    const made = events.flatMap(({ kind, database = [] }) => (kind === 'created' ? database : []));
-    await context.adopter.adopt(input.params['id'] ?? '', made, input.requestId);
-    for (const { kind, database } of events)
-      if (kind === 'roles_changed' && database !== undefined)
-        await context.adopter.hear(input.params['id'] ?? '', database, input.requestId);
+    const host = input.params['id'] ?? '';
+    const of = (wanted: string): string[] =>
+      events.flatMap(({ kind, database = [] }) => (kind === wanted ? database : []));
+    await context.adopter.adopt(host, of('created'), input.requestId);
+    for (const id of new Set(of('roles_changed')))
+      await context.adopter.hear(host, id, input.requestId);
     if (!(await eventInsert(context.hot, events)))
       throw new AppError('storage_full', { detail: 'the event table is full' });
     const last = events.at(-1);

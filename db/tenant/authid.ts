@@ -1,8 +1,9 @@
 /** What a tenant's Postgres says of its roles: read by the superuser, over a connection that is kept. */
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import type { AuthidRole } from '../../model/authid.ts';
+import { ROLES_MAX, type AuthidRole } from '../../model/authid.ts';
 import { SUPERUSER } from '../../model/tenant-role.ts';
+import { parseVerifier } from '../../lib/verifier.ts';
 import type { Address } from '../../model/wire.ts';
 
 /** Names with pg_ are Postgres' own: nobody can make another. */
@@ -11,7 +12,8 @@ const TEXT = `
          case when rolvaliduntil = '-infinity' then 0
               when isfinite(rolvaliduntil) then (extract(epoch from rolvaliduntil) * 1000)::float8
          end as valid_until
-    from pg_authid where rolname !~ '^pg_' and rolname <> '${SUPERUSER}'`;
+    from pg_authid where rolname !~ '^pg_' and rolname <> '${SUPERUSER}'
+   limit ${ROLES_MAX + 1}`;
 
 interface Row {
   readonly role: string;
@@ -20,12 +22,10 @@ interface Row {
   readonly valid_until: number | null;
 }
 
-/** The other kind, md5, can not be checked by a SCRAM exchange. */
-const SCRAM = /^SCRAM-SHA-256\$/;
-
 function roleOf({ role, password, login, valid_until: validUntil }: Row): AuthidRole {
   const hash = password === null ? '' : createHash('sha256').update(password).digest('hex');
-  const isServed = password !== null && SCRAM.test(password);
+  // The other kind, md5, can not be checked by a SCRAM exchange.
+  const isServed = password !== null && parseVerifier(password) !== undefined;
   return { role, hash, verifier: isServed ? password : undefined, login, validUntil };
 }
 

@@ -95,6 +95,7 @@ test('a change goes by another host while the one where it runs does not answer'
   const { id } = await create();
   const { host } = await call<DatabaseDetail>(`/${id}?awake=false`);
   const agent = stack().endpoints.processes[host ?? ''] ?? 0;
+  expect(agent).toBeGreaterThan(1);
   process.kill(agent, 'SIGSTOP');
   try {
     const labels = { by: 'another' };

@@ -69,8 +69,8 @@ async function restart(name: string): Promise<void> {
     if (performance.now() > deadline) throw new Error(`${name} is not started again`);
     await pause(50);
   }
-  // As a person would: the next when this one serves.
-  await pause(1_500);
+  // As a person would: the next when this one serves, and the apis have heard of it.
+  await pause(3_000);
 }
 
 test('starts and connections go on through a restart of all', async () => {

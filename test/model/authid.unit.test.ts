@@ -1,6 +1,6 @@
 /** What of a tenant's roles in SQL is new to the identity document. */
 import { expect, test } from '@jest/globals';
-import { takeAuthid, type AuthidRole } from '../../model/authid.ts';
+import { ROLES_MAX, takeAuthid, type AuthidRole } from '../../model/authid.ts';
 
 const role = (name: string, password = '', other: Partial<AuthidRole> = {}): AuthidRole => ({
   role: name,
@@ -65,4 +65,10 @@ test('a password of a kind that is not served opens nothing, nor does the one be
 
 test('the superuser is no role of the tenant', () => {
   expect(takeAuthid(OWNER, [role('owner'), role('pilot', 'a')])).toBeUndefined();
+});
+
+test('with more roles than the document may have it stays as it is', () => {
+  const roles = Array.from({ length: ROLES_MAX }, (_, n) => role(`r${n}`, 'a'));
+  expect(takeAuthid(OWNER, roles)).toBeDefined();
+  expect(takeAuthid(OWNER, [...roles, role('owner')])).toBeUndefined();
 });

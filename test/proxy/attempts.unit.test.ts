@@ -1,7 +1,7 @@
 /** How many false logins one source has. */
 import { expect, test } from '@jest/globals';
 import { LOGIN_FAILURES_BURST, LOGIN_FAILURES_PER_SECOND } from '../../model/limits.ts';
-import { createAttempts } from '../../proxy/attempts.ts';
+import { createAttempts, networkOf } from '../../proxy/attempts.ts';
 
 const ONE = { source: '192.0.2.1', database: 'db-a', role: 'owner' };
 
@@ -46,4 +46,23 @@ test('logins that are right do not count', () => {
   const attempts = createAttempts(() => 0);
   for (let n = 0; n < 2 * LOGIN_FAILURES_BURST; n++)
     expect(() => attempts.check(ONE)).not.toThrow();
+});
+
+test('however many were under way at once, seconds later one gets in', () => {
+  let now = 0;
+  const attempts = createAttempts(() => now);
+  for (let n = 0; n < 100 * LOGIN_FAILURES_BURST; n++) attempts.failed(ONE);
+  expect(() => attempts.check(ONE)).toThrow('too many false logins');
+  now += 5_200;
+  expect(() => attempts.check(ONE)).not.toThrow();
+});
+
+test.each([
+  ['192.0.2.1', '192.0.2.1'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+  ['2001:db8::1', '2001:db8:0:0'],
+  ['::1', '0:0:0:0'],
+  ['2001:db8:1:2::', '2001:db8:1:2'],
+])('%s counts as %s', (source, network) => {
+  expect(networkOf(source)).toBe(network);
 });

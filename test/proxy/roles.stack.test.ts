@@ -75,8 +75,8 @@ test('a password of SQL takes the place of the other at once, also where the dat
 
 test('a rotation by the api stays, though SQL has set the password before', async () => {
   const made = await create();
+  // Nobody logs in between: the api's is the later one all the same.
   await run(made, `alter role owner password 'of SQL'`);
-  expect(await login(made, 'owner', 'of SQL')).toBe('in');
   const body = { role: 'owner', phase: 'replace' };
   const { password = '' } = await call<PasswordAnswer>(`/${made.id}/password`, { body });
   for (let n = 0; n < 2; n++) {
@@ -107,6 +107,21 @@ test('a role that may not log in, or not any more, is kept out without a wake', 
   expect(await login(made, 'future', 'right')).toBe('28000');
 });
 
+test('what a session says holds for the next, though the database falls asleep between the two', async () => {
+  const made = await create();
+  await call(`/${made.id}`, { method: 'PATCH', body: { idle_ms: 0 } });
+  const old = new URL(made.connection_string).password;
+  let password = old;
+  for (let n = 0; n < 8; n++) {
+    await run({ ...made, ...as(made, 'owner', password) }, `alter role owner password 'n${n}'`);
+    // At whichever moment of the suspend.
+    await pause(n * 12);
+    expect(await login(made, 'owner', password)).toBe('28P01');
+    password = `n${n}`;
+    expect(await login(made, 'owner', password)).toBe('in');
+  }
+}, 60_000);
+
 test('many logins at once, while the password changes, have one or the other', async () => {
   const made = await create();
   const url = { ...made, ...as(made, 'owner', 'n0') };
@@ -128,6 +143,7 @@ test('a silent agent keeps nobody out', async () => {
   await run(made, 'select 1');
   const { host } = await detail(made.id);
   const agent = stack().endpoints.processes[host ?? ''] ?? 0;
+  expect(agent).toBeGreaterThan(1);
   process.kill(agent, 'SIGSTOP');
   try {
     const began = performance.now();
