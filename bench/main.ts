@@ -14,7 +14,6 @@ import { scale } from './scale.ts';
 import { wake } from './wake.ts';
 
 const BENCHES: readonly Bench[] = [
-  hold,
   wake,
   burst,
   create,
@@ -23,6 +22,7 @@ const BENCHES: readonly Bench[] = [
   footprint,
   isolation,
   proxy,
+  hold,
 ];
 const STOP_MS_MAX = 15_000;
 

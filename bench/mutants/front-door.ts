@@ -12,7 +12,7 @@ const roles: readonly Mutant[] = [
   {
     name: 'a login goes by what is remembered while the database runs',
     file: 'proxy/access-cache.ts',
-    edits: [['route === undefined ? nothing : askHost(database, route)', 'nothing']],
+    edits: [['route === undefined || isFresh ? nothing : askHost(database, route)', 'nothing']],
     shownBy: [ROLES, 'as soon as it is made'],
   },
   {
@@ -66,7 +66,7 @@ const roles: readonly Mutant[] = [
   {
     name: 'a silent agent is waited for by every login',
     file: 'proxy/host-access.ts',
-    edits: [["silent.get(socket) ?? silent.get(key) ? 'silent' : answer", 'answer']],
+    edits: [["(silent.get(socket) ?? silent.get(key)) ? 'silent' : answer", 'answer']],
     shownBy: [ROLES, 'a silent agent keeps nobody out'],
   },
 ];

@@ -206,7 +206,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'a database is suspended while somebody works in it',
     file: 'host/suspend.ts',
-    edits: [["if (verdict !== 'idle') return", 'if (verdict === undefined) return']],
+    edits: [
+      [
+        "      if (found.verdict !== 'idle') return {",
+        '      if (found.verdict === undefined) return {',
+      ],
+    ],
     shownBy: ['test/host/suspend.stack.test.ts', ''],
   },
   {

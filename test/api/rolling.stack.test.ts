@@ -70,7 +70,7 @@ async function restart(name: string): Promise<void> {
     await pause(50);
   }
   // As a person would: the next when this one serves, and the apis have heard of it.
-  await pause(3_000);
+  await pause(2_000);
 }
 
 test('starts and connections go on through a restart of all', async () => {
