@@ -56,6 +56,21 @@ export interface AccessCacheOptions {
 const newerOf = (a: Route | undefined, b: Route | undefined): Route | undefined =>
   (a?.epoch ?? 0) < (b?.epoch ?? 0) ? b : a;
 
+/**
+ * It sleeps, and SQL can not have changed what is remembered: what was said of this run or the one before
+ * it, and no mark where either ran. Only an api can then, for which two seconds are soon enough.
+ */
+function isAsItWas(
+  host: Pick<HostAccess, 'mayDiffer'>,
+  known: AccessAnswer | undefined,
+  last: Route | undefined,
+): known is AccessAnswer {
+  if (known?.at === undefined || last === undefined || last.epoch > known.at.epoch + 1)
+    return false;
+  const { database, version, at } = known;
+  return ![at, last].some((route) => host.mayDiffer(database, route, version));
+}
+
 export function createAccessCache(options: AccessCacheOptions): AccessCache {
   const { now = (): number => performance.now() } = options;
   const entries = createEntries(now);
@@ -101,15 +116,11 @@ export function createAccessCache(options: AccessCacheOptions): AccessCache {
       // Where it runs or ran last, as far as anybody here knows.
       const route = newerOf(options.routeOf(database), remembered?.access?.at);
       const known = remembered?.access;
-      // It sleeps, and only an api can have changed anything: two seconds are soon enough for that.
       const isFresh =
-        known !== undefined &&
-        route !== undefined &&
-        // Of the run before it says nothing.
-        known.at?.epoch === route.epoch &&
-        entries.isFresh({ access: known, askedAt: remembered?.askedAt ?? 0 }) &&
-        !options.host.mayDiffer(database, route, known.version);
-      if (isFresh) options.onAsleep(database, route.epoch);
+        remembered !== undefined &&
+        entries.isFresh(remembered) &&
+        isAsItWas(options.host, known, route);
+      if (isFresh && route !== undefined) options.onAsleep(database, route.epoch);
       const host = route === undefined || isFresh ? nothing : askHost(database, route);
       const fresh = isFresh
         ? Promise.resolve(known)
