@@ -7,6 +7,7 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { findUser, isRoot } from '../../host/prepare.ts';
 import { ConfigError } from '../../lib/config-error.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
@@ -27,6 +28,8 @@ const SCALE = 10;
 const COPY_ROWS = 1_048_576;
 const COPY_ROW_BYTES = 1_023;
 const CONNECTING = 8;
+/** Until PgBouncer has closed what it does not use. */
+const KEPT_MS = 2_500;
 
 const WAYS = ['direct', 'ours', 'bouncer'] as const;
 type Way = (typeof WAYS)[number];
@@ -51,6 +54,7 @@ async function inTurns(
       if (signal.aborted) throw new ConfigError('stopped');
       const way = WAYS[(i + round) % WAYS.length] ?? 'direct';
       found[way].push(await rateOf(way));
+      if (way === 'bouncer') await delay(KEPT_MS);
     }
   return found;
 }

@@ -112,6 +112,8 @@ export async function startBouncer(
     `listen_port = ${port}`,
     'unix_socket_dir =',
     'auth_type = any',
+    // Else what it keeps leaves no connections for the others' turns.
+    'server_idle_timeout = 1',
     'pool_mode = session',
     `default_pool_size = ${clientsMax}`,
     `max_client_conn = ${2 * clientsMax}`,
