@@ -1,10 +1,11 @@
 /** What a tenant's Postgres says of its roles: read by the superuser, over a connection that is kept. */
 import { createHash } from 'node:crypto';
-import pg from 'pg';
+import type pg from 'pg';
 import { ROLES_MAX, type AuthidRole } from '../../model/authid.ts';
 import { SUPERUSER } from '../../model/tenant-role.ts';
 import { parseVerifier } from '../../lib/verifier.ts';
 import type { Address } from '../../model/wire.ts';
+import { openAsSuperuser } from './superuser.ts';
 
 /** Names with pg_ are Postgres' own: nobody can make another. */
 const TEXT = `
@@ -43,23 +44,7 @@ export interface AuthidReader {
 
 /** @throws what pg throws if Postgres does not answer within `timeoutMs`. */
 export async function openAuthid(address: Address, timeoutMs: number): Promise<AuthidReader> {
-  const client = new pg.Client({
-    host: address.socket,
-    port: address.port,
-    user: SUPERUSER,
-    database: 'postgres',
-    application_name: 'pilotlight',
-    connectionTimeoutMillis: timeoutMs,
-    query_timeout: timeoutMs,
-  });
-  // One that breaks while nothing is asked says nothing that the next read does not.
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-  } catch (error) {
-    await client.end().catch(() => undefined);
-    throw error;
-  }
+  const client = await openAsSuperuser(address, timeoutMs);
   return {
     read: () => readAuthid(client),
     end: () => client.end().catch(() => undefined),

@@ -1,9 +1,9 @@
 /** A look at whether anyone works in a tenant's Postgres. 3 to 12 ms of CPU: only when it is due. */
-import pg from 'pg';
 import type { AuthidRole } from '../../model/authid.ts';
 import { SUPERUSER } from '../../model/tenant-role.ts';
 import type { Address } from '../../model/wire.ts';
 import { readAuthid } from './authid.ts';
+import { asSuperuser, OWN_DATABASE } from './superuser.ts';
 
 export interface Look {
   /** Client sessions of others than the agent; `ignored` of them carry an ignored name. */
@@ -22,9 +22,6 @@ export interface Look {
   readonly active_ms: number;
   readonly sessions: number;
 }
-
-/** The database that only the superuser may enter. */
-const OWN_DATABASE = 'postgres';
 
 const TEXT = `
   with others as (
@@ -67,24 +64,10 @@ export async function lookAtTenant<T>(
   readonly authid: readonly AuthidRole[];
   readonly meanwhile: T;
 }> {
-  const client = new pg.Client({
-    host: address.socket,
-    port: address.port,
-    user: SUPERUSER,
-    database: OWN_DATABASE,
-    application_name: 'pilotlight',
-    connectionTimeoutMillis: timeoutMs,
-    query_timeout: timeoutMs,
-  });
-  // A connection that breaks while nothing is asked says nothing that the next query does not.
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
+  return asSuperuser(address, timeoutMs, async (client) => {
     const { rows } = await client.query<Look>(TEXT, [[...ignore]]);
     const [look] = rows;
     if (look === undefined) throw new Error('BUG: a look without a row');
     return { look, authid: await readAuthid(client), meanwhile: await meanwhile() };
-  } finally {
-    await client.end();
-  }
+  });
 }

@@ -1,7 +1,6 @@
 /** Makes new transactions of a tenant's Postgres read-only, or no longer. */
-import pg from 'pg';
-import { SUPERUSER } from '../../model/tenant-role.ts';
 import type { Address } from '../../model/wire.ts';
+import { asSuperuser } from './superuser.ts';
 
 export const READ_ONLY_SETTING = 'default_transaction_read_only';
 
@@ -11,24 +10,17 @@ export const READ_ONLY_SETTING = 'default_transaction_read_only';
  * @throws what pg throws if Postgres does not answer within `timeoutMs`.
  */
 export async function setReadOnly(address: Address, to: boolean, timeoutMs: number): Promise<void> {
-  const client = new pg.Client({
-    host: address.socket,
-    port: address.port,
-    user: SUPERUSER,
-    database: 'postgres',
-    application_name: 'pilotlight',
-    connectionTimeoutMillis: timeoutMs,
-    query_timeout: timeoutMs,
-    options: `-c ${READ_ONLY_SETTING}=off`,
-  });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
-    await client.query(
-      to ? `alter system set ${READ_ONLY_SETTING} = on` : `alter system reset ${READ_ONLY_SETTING}`,
-    );
-    await client.query('select pg_reload_conf()');
-  } finally {
-    await client.end();
-  }
+  await asSuperuser(
+    address,
+    timeoutMs,
+    async (client) => {
+      await client.query(
+        to
+          ? `alter system set ${READ_ONLY_SETTING} = on`
+          : `alter system reset ${READ_ONLY_SETTING}`,
+      );
+      await client.query('select pg_reload_conf()');
+    },
+    `-c ${READ_ONLY_SETTING}=off`,
+  );
 }

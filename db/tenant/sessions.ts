@@ -1,7 +1,7 @@
 /** Whom a tenant's Postgres is kept awake for: a look at its sessions, for people. */
-import pg from 'pg';
 import { SUPERUSER } from '../../model/tenant-role.ts';
 import type { Address, AwakeSession } from '../../model/wire.ts';
+import { asSuperuser } from './superuser.ts';
 
 /** Sessions in one answer; the longest at work come first. */
 const SESSIONS_MAX = 20;
@@ -34,18 +34,7 @@ export async function listSessions(
   ignore: readonly string[],
   timeoutMs: number,
 ): Promise<{ readonly sessions: readonly AwakeSession[]; readonly more: number }> {
-  const client = new pg.Client({
-    host: address.socket,
-    port: address.port,
-    user: SUPERUSER,
-    database: 'postgres',
-    application_name: 'pilotlight',
-    connectionTimeoutMillis: timeoutMs,
-    query_timeout: timeoutMs,
-  });
-  client.on('error', () => undefined);
-  try {
-    await client.connect();
+  return asSuperuser(address, timeoutMs, async (client) => {
     const { rows } = await client.query<Row>(TEXT, [[...ignore]]);
     const sessions = rows.map(({ role, application_name, source, state, since, ignored }) => ({
       ...{ role, application_name, source, state, ignored },
@@ -53,7 +42,5 @@ export async function listSessions(
     }));
     const total = Math.max(0, ...rows.map(({ all }) => all));
     return { sessions, more: Math.max(0, total - sessions.length) };
-  } finally {
-    await client.end();
-  }
+  });
 }
