@@ -1,5 +1,6 @@
 /** A session: bytes both ways between a client and its Postgres, until both have ended. */
 import type { Socket } from 'node:net';
+import { mayBeLast, withHint } from './last-words.ts';
 
 /** How long a side may take to end after the other has gone. */
 const LINGER_MS = 5_000;
@@ -8,6 +9,32 @@ export interface SessionEnd {
   readonly ended: 'client' | 'postgres' | 'client_broken' | 'postgres_broken';
   readonly bytesIn: number;
   readonly bytesOut: number;
+}
+
+/**
+ * Postgres to client, with back-pressure. What may be its last words waits until it is known whether
+ * they are, since a hint goes with those.
+ */
+function answer(backend: Socket, client: Socket): void {
+  let last: Buffer | undefined;
+  const send = (bytes: Buffer): void => {
+    // Of a client that has gone there is no drain, and its close ends the backend.
+    if (!client.write(bytes)) backend.pause();
+  };
+  client.on('drain', () => backend.resume());
+  backend.on('data', (bytes: Buffer) => {
+    if (last !== undefined) send(last);
+    last = mayBeLast(bytes) ? bytes : undefined;
+    if (last === undefined) send(bytes);
+  });
+  const end = (): void => {
+    if (client.writableEnded) return;
+    if (last !== undefined) client.write(withHint(last));
+    client.end();
+  };
+  // An end, or a reset: Postgres had not read all that was sent to it.
+  backend.once('end', end).once('close', end);
+  backend.resume();
 }
 
 /**
@@ -50,13 +77,10 @@ export function splice(client: Socket, backend: Socket): Promise<SessionEnd> {
       backend.destroy();
       onClose(backend);
     });
-    backend.once('close', () => {
-      // What Postgres said last is still on its way to the client.
-      if (!client.writableEnded) client.end();
-      onClose(client);
-    });
+    // What Postgres said last is still on its way to the client.
+    backend.once('close', () => onClose(client));
     client.pipe(backend);
-    backend.pipe(client);
+    answer(backend, client);
   });
 }
 

@@ -108,11 +108,11 @@ describe('a session', () => {
     expect(await stage.metrics()).toMatch(/proxy_cancels_total\{found="true"\S* 1\n/);
   });
 
-  test('ends for its client when Postgres ends, with the words of Postgres', async () => {
+  test('ends for its client when Postgres ends, with the words of Postgres and a hint', async () => {
     const client = await connected();
     const ended = new Promise<pg.DatabaseError>((resolve) => client.once('error', resolve));
     await stage.tenant.stop('SIGINT');
-    expect(await ended).toMatchObject({ code: '57P01' });
+    expect(await ended).toMatchObject({ code: '57P01', hint: expect.stringMatching(/wakes/) });
     await until(async () => /proxy_connections\S* 0\n/.test(await stage.metrics()));
     expect(await ask(stage.client(), 'select 1')).toBe(1);
   });

@@ -4,11 +4,13 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { splice, type SessionEnd } from '../../proxy/session.ts';
 import { encrypt } from '../../proxy/tls.ts';
-import { testCertificate } from './stage.ts';
+import { decodeErrorResponse, encodeErrorResponse } from '../../proxy/wire.ts';
+import { testCertificate, until } from './stage.ts';
 
 interface Ends {
   readonly client: Socket;
@@ -75,6 +77,8 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
+const fatal = encodeErrorResponse({ S: 'FATAL', V: 'FATAL', C: '57P01', M: 'terminating' });
+
 /** Everything until the other side ends; iterating would close the socket as well. */
 const read = async (socket: Socket): Promise<string> => {
   let text = '';
@@ -83,11 +87,13 @@ const read = async (socket: Socket): Promise<string> => {
   return text;
 };
 
-describe.each([
+const PAIRS = [
   ['plain', plain],
   ['inside TLS 1.2', tls('TLSv1.2')],
   ['inside TLS 1.3', tls('TLSv1.3')],
-])('%s', (_, pair) => {
+] as const;
+
+describe.each(PAIRS)('%s', (_, pair) => {
   beforeEach(() => open(pair));
 
   test('an end of the client is passed on as an end, and what Postgres still says arrives', async () => {
@@ -130,4 +136,40 @@ describe.each([
     expect(await ends.session).toMatchObject({ ended: 'postgres' });
     expect(performance.now() - begun).toBeGreaterThan(4_900);
   }, 10_000);
+});
+
+describe.each(PAIRS)('last words, %s', (_, pair) => {
+  beforeEach(() => open(pair));
+
+  test('the words with which an administrator ends a session get a hint, and nothing else does', async () => {
+    const texts: string[] = [];
+    ends.client.on('data', (bytes: Buffer) => texts.push(bytes.toString()));
+    // Said, but not the last: as it is.
+    ends.postgres.write(fatal);
+    await delay(50);
+    ends.postgres.write('rows');
+    await until(() => texts.join('').endsWith('rows'));
+    expect(texts.join('')).toBe(`${fatal.toString()}rows`);
+    ends.postgres.end(fatal);
+    await once(ends.client, 'end');
+    const last = Buffer.from(texts.join('')).subarray(fatal.length + 'rows'.length);
+    expect(last.readInt32BE(1)).toBe(last.length - 1);
+    const fields = decodeErrorResponse(last.subarray(5));
+    expect(fields).toMatchObject({
+      C: '57P01',
+      M: 'terminating',
+      H: expect.stringMatching(/wakes/),
+    });
+  });
+
+  test('the last words arrive although Postgres had not read all', async () => {
+    ends.postgres.pause();
+    ends.client.write('a query that nobody reads');
+    await delay(50);
+    ends.postgres.write(fatal);
+    const heard = read(ends.client);
+    await delay(50);
+    ends.postgres.destroy();
+    expect(await heard).toContain('57P01');
+  });
 });
