@@ -106,7 +106,7 @@ export const databaseAnswer = z.strictObject({
 export const awakeSession = z.strictObject({
   role: z.string(),
   application_name: z.string(),
-  /** Address; null over the proxy's own socket. */
+  /** The client's address, within a second or two; null: no proxy has said it. */
   source: z.string().nullable(),
   /** As pg_stat_activity says it, or `walsender`, `autovacuum worker`, `prepared transaction`. */
   state: z.string(),

@@ -104,6 +104,7 @@ async function adoptRunning(
     data,
     process: superviseAdopted(pid, () => endedInOrder(folder)),
     recovered: false,
+    sources: new Map(),
     ending: false,
   };
   // The earlier agent may have died between closing the door and its last look.

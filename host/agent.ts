@@ -202,7 +202,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       metrics: createHostMetrics(registry, slots, heartbeat.isFenced),
       log,
     }),
-    accessRoutes: createAccessRoutes(context.roles),
+    accessRoutes: createAccessRoutes(context.roles, slots),
     proxyUid: context.proxyUid,
     volumeFile: volume.file,
     adopt,

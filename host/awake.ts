@@ -19,7 +19,8 @@ async function sessionsOf(context: AgentContext, database: string, slot: Slot) {
       const { look } = await lookInside(incarnation, SOCKET_PORT, []);
       if (look.sessions > 0 || look.logged_in > 0) await context.visits.mark(database);
     }
-    return listSessions(addressOf(incarnation), identity?.ignore ?? [], LOOK_MS_MAX);
+    const { sources } = incarnation;
+    return listSessions(addressOf(incarnation), identity?.ignore ?? [], sources, LOOK_MS_MAX);
   });
 }
 

@@ -34,6 +34,8 @@ export interface Incarnation extends SlotRef {
   readonly process: Supervised;
   /** Set when it is ready: the run before it did not end in order. */
   recovered: boolean;
+  /** The addresses of clients by their backend's process id, as the proxies say them. */
+  readonly sources: Map<number, string>;
   /** Set before it is ended on purpose; whatever ends otherwise has crashed. */
   ending: boolean;
 }
@@ -176,6 +178,7 @@ async function launch(
     data: draft.data,
     process: process_,
     recovered: false,
+    sources: new Map(),
     ending: false,
   };
   alive.add(incarnation);

@@ -1,5 +1,6 @@
 /** Reads what callers send. Everything that is wrong is a typed error that names the field. */
 import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
 import { AppError } from '../model/errors.ts';
 import type { Identity, NewIdentity } from '../model/identity.ts';
 import { parseIdentity } from '../model/identity-parse.ts';
@@ -13,6 +14,7 @@ import type {
   AttachRequest,
   CreateRequest,
   DegradedAttachRequest,
+  SessionSource,
   SlotRef,
 } from '../model/wire.ts';
 import type { WarmRequest } from './contract.ts';
@@ -156,6 +158,24 @@ export function putIdentityOf(
     expectedVersion: count(fields, 'expected_version', Number.MAX_SAFE_INTEGER),
     document: documentOf(fields['document'], database),
   };
+}
+
+const SESSIONS_MAX = 1_000;
+const PID_MAX = 2 ** 31 - 1;
+
+export function sessionSourcesOf(body: unknown): readonly SessionSource[] {
+  const { sessions } = fieldsOf(body);
+  if (!Array.isArray(sessions) || sessions.length > SESSIONS_MAX) throw bad('sessions');
+  return sessions.map((session: unknown) => {
+    const fields = fieldsOf(session, 'sessions');
+    const { source } = fields;
+    if (typeof source !== 'string' || isIP(source) === 0) throw bad('source');
+    const database = databaseOf(fields['database']);
+    return {
+      ...{ database, source },
+      ...{ epoch: count(fields, 'epoch', EPOCH_MAX), pid: count(fields, 'pid', PID_MAX) },
+    };
+  });
 }
 
 /** The body of a shutdown may name how long a Postgres has until SIGKILL. */

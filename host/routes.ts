@@ -14,6 +14,7 @@ import {
   databaseOf,
   graceMsOf,
   putIdentityOf,
+  sessionSourcesOf,
   slotRefOf,
   suspendRequestOf,
   warmRequestOf,
@@ -21,6 +22,7 @@ import {
 import type { HostMetrics } from './metrics.ts';
 import type { Roles } from './roles.ts';
 import type { Slots } from './slots.ts';
+import { noteSources } from './sources.ts';
 
 export interface RoutesOptions {
   readonly verbs: AgentVerbs;
@@ -156,7 +158,16 @@ export function createRoutes(options: RoutesOptions): readonly HttpRoute[] {
 }
 
 /** Of the socket that proxies of this machine ask at: who can open it is a proxy. */
-export const createAccessRoutes = (roles: Pick<Roles, 'look'>): readonly HttpRoute[] => [
+export const createAccessRoutes = (
+  roles: Pick<Roles, 'look'>,
+  slots: Pick<Slots, 'byDatabase' | 'version'>,
+): readonly HttpRoute[] => [
+  {
+    method: 'POST',
+    path: '/v1/sessions',
+    scope: null,
+    handle: ({ body }) => Promise.resolve(noteSources(slots, sessionSourcesOf(body))),
+  },
   {
     method: 'GET',
     path: '/v1/access/:database/:epoch',

@@ -152,6 +152,18 @@ export interface HostAccessAnswer {
   /** false: that epoch was the last one, and has ended. */
   readonly runs: boolean;
 }
+/** POST /v1/sessions at that socket: whose address is behind which backend. */
+export interface SessionSource {
+  readonly database: string;
+  readonly epoch: number;
+  /** The backend's, as its cancel key says it. */
+  readonly pid: number;
+  readonly source: string;
+}
+export interface SessionSourcesAnswer {
+  /** Of the agent: one with another has heard nothing yet. */
+  readonly boot: number;
+}
 export type PasswordAnswer = Said<typeof answers.passwordAnswer>;
 export type DatabaseDetail = Said<typeof answers.databaseDetail>;
 export type DatabaseAnswer = Said<typeof answers.databaseAnswer>;

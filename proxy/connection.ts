@@ -18,6 +18,7 @@ import { authenticate } from './login.ts';
 import type { ProxyMetrics } from './metrics.ts';
 import { reach, type Reached } from './reach.ts';
 import { dismiss, splice } from './session.ts';
+import type { Sources } from './sources.ts';
 import { readLogin, type Login } from './startup.ts';
 import type { Certificate } from './tls.ts';
 import type { Wakes } from './wake.ts';
@@ -29,6 +30,7 @@ export interface ConnectionDeps {
   readonly wakes: Wakes;
   readonly cancels: CancelKeys;
   readonly idle: Idle;
+  readonly sources: Sources;
   readonly metrics: ProxyMetrics;
   readonly log: Logger;
   readonly fleetSecret: string;
@@ -149,7 +151,8 @@ async function serve(connection: Connection, login: Login): Promise<void> {
     reached.socket.destroy();
     throw controller.signal.reason;
   }
-  deps.idle.opened(login.database, reached.epoch);
+  const { database } = login;
+  deps.idle.opened(database, reached.epoch);
   const { head, tail } = reached.greeting;
   const key =
     reached.key === undefined
@@ -158,12 +161,18 @@ async function serve(connection: Connection, login: Login): Promise<void> {
   socket.write(key === undefined ? head : Buffer.concat([head, encodeBackendKey(key), tail]));
   deps.metrics.login('ok');
   deps.metrics.loginTook(reached.coldStart, performance.now() - story.begun);
+  const isOver =
+    reached.key &&
+    deps.sources.opened(reached.address, {
+      ...{ database, epoch: reached.epoch, pid: reached.key.pid, source: story.source },
+    });
   const ahead = reader.release();
   if (ahead.length > 0) reached.socket.write(ahead);
   const openedAt = performance.now();
   const end = await splice(socket, reached.socket);
   if (key !== undefined) deps.cancels.remove(key);
-  deps.idle.closed(login.database);
+  isOver?.();
+  deps.idle.closed(database);
   const took = { session_ms: round(performance.now() - openedAt) };
   const bytes = { bytes_in: end.bytesIn, bytes_out: end.bytesOut };
   deps.log.info({ ...factsOf(connection), ...took, ...bytes, ended: end.ended }, 'session');

@@ -8,7 +8,12 @@ import { errnoOf } from '../lib/errno.ts';
 import { readText } from '../lib/http-body.ts';
 import { accessSocketIn, readMark, runFolderOf } from '../lib/run-folder.ts';
 import { createShared } from '../lib/shared.ts';
-import type { HostAccessAnswer } from '../model/wire.ts';
+import type {
+  Address,
+  HostAccessAnswer,
+  SessionSource,
+  SessionSourcesAnswer,
+} from '../model/wire.ts';
 import { createLru } from './lru.ts';
 import type { Route } from './wake.ts';
 
@@ -28,6 +33,11 @@ export interface HostAccess {
    * of that kind when it ran here last. At once, and without asking anybody.
    */
   readonly mayDiffer: (database: string, route: Route, version: number) => boolean;
+  /** Says what is behind which backend. @returns undefined if the agent of that address is silent. */
+  readonly tell: (
+    address: Address,
+    sessions: readonly SessionSource[],
+  ) => Promise<SessionSourcesAnswer | undefined>;
   readonly close: () => void;
 }
 
@@ -35,21 +45,23 @@ export function createHostAccess(): HostAccess {
   const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
   const silent = createLru<true>(SILENT_MAX);
 
-  /** @throws if the agent does not answer. */
-  function get(socketPath: string, path: string): Promise<HostAccessAnswer | 'over'> {
+  /** @returns undefined for a refusal. @throws if the agent does not answer. */
+  function call<T>(socketPath: string, path: string, body?: unknown): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
-      const request = httpRequest({ socketPath, path, agent });
+      const method = body === undefined ? 'GET' : 'POST';
+      const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+      const request = httpRequest({ socketPath, path, agent, method, headers });
       const timer = setTimeout(() => request.destroy(new Error('no answer')), ANSWER_MS_MAX);
       request.once('close', () => clearTimeout(timer));
       request.once('error', reject);
       request.once('response', (response) => {
         readText(response)
           .then((text) =>
-            resolve(response.statusCode === 200 ? (JSON.parse(text) as HostAccessAnswer) : 'over'),
+            resolve(response.statusCode === 200 ? (JSON.parse(text) as T) : undefined),
           )
           .catch(reject);
       });
-      request.end();
+      request.end(body === undefined ? undefined : JSON.stringify(body));
     });
   }
 
@@ -58,12 +70,13 @@ export function createHostAccess(): HostAccess {
     const [socket = '', path = ''] = key.split('\n');
     try {
       // A kept connection that was just closed says nothing about who is there.
-      const answer = await get(socket, path).catch((error: unknown) => {
-        if (errnoOf(error) === 'ECONNRESET') return get(socket, path);
+      const get = () => call<HostAccessAnswer>(socket, path);
+      const answer = await get().catch((error: unknown) => {
+        if (errnoOf(error) === 'ECONNRESET') return get();
         throw error;
       });
       for (const one of [key, socket]) silent.delete(one);
-      return answer;
+      return answer ?? 'over';
     } catch (error) {
       // One that takes long may do so for this database alone.
       silent.set(errnoOf(error) === undefined ? key : socket, true);
@@ -82,6 +95,10 @@ export function createHostAccess(): HostAccess {
     mayDiffer: (database, { address }, version) =>
       // The folder, not the socket: that is away before the last look, and this after it.
       existsSync(address.socket) || readMark(runFolderOf(address.socket), database) > version,
+    tell: (address, sessions) =>
+      call<SessionSourcesAnswer>(accessSocketIn(runFolderOf(address.socket)), '/v1/sessions', {
+        sessions,
+      }).catch(() => undefined),
     close: () => agent.destroy(),
   };
 }

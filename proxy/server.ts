@@ -15,6 +15,7 @@ import { createHostAccess } from './host-access.ts';
 import { createIdle } from './idle.ts';
 import { createProxyMetrics } from './metrics.ts';
 import { dismiss } from './session.ts';
+import { createSources } from './sources.ts';
 import type { Certificate } from './tls.ts';
 import { createWakes } from './wake.ts';
 
@@ -81,13 +82,14 @@ function createDeps(options: ProxyOptions, open: Open) {
     sessions: idle.sessions,
     connections: () => open.size,
   });
-  const [cancels, attempts] = [createCancelKeys(), createAttempts()];
+  const [cancels, attempts, sources] = [createCancelKeys(), createAttempts(), createSources(host)];
   const { fleetSecret, loginMs = LOGIN_MS_MAX, certificate = () => undefined } = options;
   const limits = { holdMs, loginMs };
-  const told = { fleetSecret, certificate, limits };
+  const told = { sources, fleetSecret, certificate, limits };
   const deps: ConnectionDeps = { access, attempts, wakes, cancels, idle, metrics, log, ...told };
   const close = (): void => {
     idle.stop();
+    sources.stop();
     api.close();
     host.close();
   };

@@ -8,7 +8,7 @@ const SESSIONS_MAX = 20;
 
 const TEXT = `
   select coalesce(usename, '') as role, coalesce(application_name, '') as application_name,
-         host(client_addr) as source,
+         pid, host(client_addr) as source,
          case when backend_type = 'client backend' then coalesce(state, 'starting')
               else backend_type end as state,
          coalesce(state_change, backend_start) as since,
@@ -19,26 +19,33 @@ const TEXT = `
      and pid <> pg_backend_pid()
      and usename is distinct from '${SUPERUSER}'
   union all
-  select owner, gid, null, 'prepared transaction', prepared, false, 0 from pg_prepared_xacts
+  select owner, gid, null, null, 'prepared transaction', prepared, false, 0 from pg_prepared_xacts
    order by ignored, since
    limit ${SESSIONS_MAX}`;
 
-type Row = Omit<AwakeSession, 'since'> & { readonly since: Date; readonly all: number };
+interface Row extends Omit<AwakeSession, 'since'> {
+  readonly pid: number | null;
+  readonly since: Date;
+  readonly all: number;
+}
 
 /**
  * @param ignore names of applications that do not count as work.
+ * @param sources addresses by process id, of sessions that came by a socket.
  * @throws what pg throws if Postgres does not answer within `timeoutMs`.
  */
 export async function listSessions(
   address: Address,
   ignore: readonly string[],
+  sources: ReadonlyMap<number, string>,
   timeoutMs: number,
 ): Promise<{ readonly sessions: readonly AwakeSession[]; readonly more: number }> {
   return asSuperuser(address, timeoutMs, async (client) => {
     const { rows } = await client.query<Row>(TEXT, [[...ignore]]);
-    const sessions = rows.map(({ role, application_name, source, state, since, ignored }) => ({
-      ...{ role, application_name, source, state, ignored },
-      since: since.toISOString(),
+    const sessions = rows.map(({ pid, role, application_name, state, ignored, ...row }) => ({
+      ...{ role, application_name, state, ignored },
+      source: row.source ?? sources.get(pid ?? 0) ?? null,
+      since: row.since.toISOString(),
     }));
     const total = Math.max(0, ...rows.map(({ all }) => all));
     return { sessions, more: Math.max(0, total - sessions.length) };

@@ -1,6 +1,7 @@
 /** Who woke a database, who keeps it awake, and a source that wakes it for nothing. */
 import { expect, test } from '@jest/globals';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { databaseDetail } from '../../contract/answers.ts';
 import { connect, type Client } from '../../db/client.ts';
 import type { CreateAnswer, DatabaseDetail } from '../../model/wire.ts';
@@ -69,6 +70,28 @@ test('a start records its cause: in the answer, and in the event with the id of 
   await sql.end();
   expect(found).toEqual([cause, expect.stringMatching(/^[\w-]{8,}$/)]);
 });
+
+test("a session is shown with its client's address, also after its agent was killed", async () => {
+  const made = await create();
+  const first = await visit(made, 'first');
+  const sources = async () => {
+    const { awake } = await get(made.id);
+    const of = (name: string) =>
+      awake?.sessions?.find(({ application_name }) => application_name === name)?.source;
+    return [of('first'), of('second')];
+  };
+  const until = async (wanted: readonly (string | undefined)[]) => {
+    const deadline = Date.now() + 20_000;
+    while (Date.now() < deadline && !isDeepStrictEqual(await sources(), wanted)) await pause(50);
+    expect(await sources()).toEqual(wanted);
+  };
+  await until(['127.0.0.1', undefined]);
+  expect(stack().kill('host-1', 'SIGKILL')).toBe(true);
+  // The next news reaches an agent that has heard nothing of the first.
+  const second = await visit(made, 'second');
+  await until(['127.0.0.1', '127.0.0.1']);
+  for (const client of [first, second]) await client.end();
+}, 60_000);
 
 test('who looks often asks no host, and a look keeps nothing awake', async () => {
   const made = await create({ idle_ms: 1_000 });
