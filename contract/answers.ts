@@ -62,6 +62,7 @@ export const routeAnswer = z.strictObject({
 /** What the proxy needs before it wakes anything. */
 export const accessAnswer = z.strictObject({
   database: databaseId,
+  tenant: tenantName,
   version: z.int(),
   roles: z.record(
     z.string(),

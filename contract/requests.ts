@@ -116,6 +116,7 @@ const event = z.object({
     'roles_changed',
     'storage_limited',
     'storage_freed',
+    'sessions',
   ]),
   /** By the host's clock. */
   at: words.instant,
@@ -127,6 +128,16 @@ const event = z.object({
   /** Of what somebody asked for. */
   cause: words.cause.exactOptional(),
   request_id: words.name.exactOptional(),
+  /** Of `sessions`: how many of the cause ended alike within some seconds, and what they took. */
+  sessions: z
+    .object({
+      ended: words.name,
+      count: z.int().min(1),
+      bytes_in: z.number(),
+      bytes_out: z.number(),
+      session_ms: z.number(),
+    })
+    .exactOptional(),
 });
 
 /** POST /v1/hosts/{id}/events */

@@ -27,6 +27,7 @@ import { createQueues } from './queues.ts';
 import { createRoles } from './roles.ts';
 import { createAccessRoutes, createRoutes } from './routes.ts';
 import { startShipper } from './shipper.ts';
+import { createSessions } from './sessions.ts';
 import { createSlots, type Capacity } from './slots.ts';
 import { createSupervision } from './supervise.ts';
 import { startStorageLimits } from './storage.ts';
@@ -202,7 +203,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
       metrics: createHostMetrics(registry, slots, heartbeat.isFenced),
       log,
     }),
-    accessRoutes: createAccessRoutes(context.roles, slots),
+    accessRoutes: createAccessRoutes(context.roles, createSessions(context)),
     proxyUid: context.proxyUid,
     volumeFile: volume.file,
     adopt,

@@ -1,6 +1,5 @@
 /** Reads what callers send. Everything that is wrong is a typed error that names the field. */
 import { createHash } from 'node:crypto';
-import { isIP } from 'node:net';
 import { AppError } from '../model/errors.ts';
 import type { Identity, NewIdentity } from '../model/identity.ts';
 import { parseIdentity } from '../model/identity-parse.ts';
@@ -14,26 +13,25 @@ import type {
   AttachRequest,
   CreateRequest,
   DegradedAttachRequest,
-  SessionSource,
   SlotRef,
 } from '../model/wire.ts';
 import type { WarmRequest } from './contract.ts';
 
 /** PostgreSQL's own integers; epochs count starts. */
-const EPOCH_MAX = 2 ** 32 - 1;
+export const EPOCH_MAX = 2 ** 32 - 1;
 const GRACE_MS_MAX = 600_000;
 
-const bad = (field: string): AppError =>
+export const bad = (field: string): AppError =>
   new AppError('bad_request', { detail: `${field} is missing or wrong` });
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function fieldsOf(value: unknown, field = 'the body'): Fields {
+export function fieldsOf(value: unknown, field = 'the body'): Fields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(field);
   return value as Fields;
 }
 
-function count(fields: Fields, field: string, max: number): number {
+export function count(fields: Fields, field: string, max: number): number {
   const value = fields[field];
   if (!Number.isSafeInteger(value) || Number(value) < 1 || Number(value) > max) throw bad(field);
   return Number(value);
@@ -158,24 +156,6 @@ export function putIdentityOf(
     expectedVersion: count(fields, 'expected_version', Number.MAX_SAFE_INTEGER),
     document: documentOf(fields['document'], database),
   };
-}
-
-const SESSIONS_MAX = 1_000;
-const PID_MAX = 2 ** 31 - 1;
-
-export function sessionSourcesOf(body: unknown): readonly SessionSource[] {
-  const { sessions } = fieldsOf(body);
-  if (!Array.isArray(sessions) || sessions.length > SESSIONS_MAX) throw bad('sessions');
-  return sessions.map((session: unknown) => {
-    const fields = fieldsOf(session, 'sessions');
-    const { source } = fields;
-    if (typeof source !== 'string' || isIP(source) === 0) throw bad('source');
-    const database = databaseOf(fields['database']);
-    return {
-      ...{ database, source },
-      ...{ epoch: count(fields, 'epoch', EPOCH_MAX), pid: count(fields, 'pid', PID_MAX) },
-    };
-  });
 }
 
 /** The body of a shutdown may name how long a Postgres has until SIGKILL. */

@@ -14,15 +14,15 @@ import {
   databaseOf,
   graceMsOf,
   putIdentityOf,
-  sessionSourcesOf,
   slotRefOf,
   suspendRequestOf,
   warmRequestOf,
 } from './input.ts';
 import type { HostMetrics } from './metrics.ts';
 import type { Roles } from './roles.ts';
+import { sessionSourcesOf, sessionsEndedOf } from './sessions-input.ts';
+import type { Sessions } from './sessions.ts';
 import type { Slots } from './slots.ts';
-import { noteSources } from './sources.ts';
 
 export interface RoutesOptions {
   readonly verbs: AgentVerbs;
@@ -159,14 +159,23 @@ export function createRoutes(options: RoutesOptions): readonly HttpRoute[] {
 
 /** Of the socket that proxies of this machine ask at: who can open it is a proxy. */
 export const createAccessRoutes = (
-  roles: Pick<Roles, 'look'>,
-  slots: Pick<Slots, 'byDatabase' | 'version'>,
+  looks: Pick<Roles, 'look'>,
+  sessions: Sessions,
 ): readonly HttpRoute[] => [
   {
     method: 'POST',
-    path: '/v1/sessions',
+    path: '/v1/sessions/opened',
     scope: null,
-    handle: ({ body }) => Promise.resolve(noteSources(slots, sessionSourcesOf(body))),
+    handle: ({ body }) => Promise.resolve(sessions.opened(sessionSourcesOf(body))),
+  },
+  {
+    method: 'POST',
+    path: '/v1/sessions/ended',
+    scope: null,
+    async handle({ body }) {
+      await sessions.ended(sessionsEndedOf(body));
+      return {};
+    },
   },
   {
     method: 'GET',
@@ -174,10 +183,10 @@ export const createAccessRoutes = (
     scope: null,
     async handle({ params }) {
       const wanted = [databaseOf(params['database']), Number(params['epoch'])] as const;
-      const { identity, runs } = await roles.look(...wanted);
+      const { identity, runs } = await looks.look(...wanted);
       if (identity.deleted_at !== null) throw new AppError('database_deleted');
-      const { id: database, version, allow, tls, idle_ms } = identity;
-      const access = { database, version, roles: identity.roles, allow, tls, idle_ms };
+      const { id: database, tenant, version, roles, allow, tls, idle_ms } = identity;
+      const access = { database, tenant, version, roles, allow, tls, idle_ms };
       return { access, runs } satisfies HostAccessAnswer;
     },
   },

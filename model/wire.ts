@@ -152,13 +152,25 @@ export interface HostAccessAnswer {
   /** false: that epoch was the last one, and has ended. */
   readonly runs: boolean;
 }
-/** POST /v1/sessions at that socket: whose address is behind which backend. */
+/** POST /v1/sessions/opened at that socket: whose address is behind which backend. */
 export interface SessionSource {
   readonly database: string;
   readonly epoch: number;
   /** The backend's, as its cancel key says it. */
   readonly pid: number;
   readonly source: string;
+}
+/** POST /v1/sessions/ended: sessions and refusals that ended alike within some seconds. */
+export interface SessionSummary extends NonNullable<AgentEvent['sessions']> {
+  readonly database: string;
+  readonly epoch: number;
+  readonly cause: Cause;
+}
+/** The same `batch` of the same proxy is the same, however often it comes. */
+export interface SessionsEnded {
+  readonly proxy: string;
+  readonly batch: number;
+  readonly sessions: readonly SessionSummary[];
 }
 export interface SessionSourcesAnswer {
   /** Of the agent: one with another has heard nothing yet. */

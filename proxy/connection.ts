@@ -16,10 +16,12 @@ import { createFront, readStartup, type Front } from './front.ts';
 import type { Idle } from './idle.ts';
 import { authenticate } from './login.ts';
 import type { ProxyMetrics } from './metrics.ts';
-import { reach, type Reached } from './reach.ts';
+import { reach } from './reach.ts';
 import { dismiss, splice } from './session.ts';
 import type { Sources } from './sources.ts';
 import { readLogin, type Login } from './startup.ts';
+import { causeOf, roundMs, storyFacts, type Story } from './story.ts';
+import type { Ended, Summaries } from './summaries.ts';
 import type { Certificate } from './tls.ts';
 import type { Wakes } from './wake.ts';
 import { encodeBackendKey } from './wire.ts';
@@ -31,6 +33,7 @@ export interface ConnectionDeps {
   readonly cancels: CancelKeys;
   readonly idle: Idle;
   readonly sources: Sources;
+  readonly summaries: Summaries;
   readonly metrics: ProxyMetrics;
   readonly log: Logger;
   readonly fleetSecret: string;
@@ -38,18 +41,6 @@ export interface ConnectionDeps {
   readonly certificate: () => Certificate | undefined;
   /** Milliseconds: for the client's part of the login, and for the wake. */
   readonly limits: { readonly loginMs: number; readonly holdMs: number };
-}
-
-/** What the log says of a connection; never used to decide anything. */
-interface Story {
-  login: Login | undefined;
-  source: string;
-  /** Monotonic milliseconds at the end of each stage. */
-  readonly marks: { startup?: number; auth?: number; wake?: number; dial?: number };
-  /** Milliseconds that the proof waited for the access entry; a part of `auth`. */
-  accessMs: number | undefined;
-  begun: number;
-  reached: Reached | undefined;
 }
 
 interface Connection {
@@ -63,30 +54,8 @@ interface Connection {
 const isDelayed = (error: unknown): boolean =>
   error instanceof AppError && (error.code === 'login_refused' || error.code === 'not_allowed');
 
-const round = (ms: number): number => Math.round(ms * 100) / 100;
-
-/** Milliseconds of each stage: from the end of the one before. */
-function stagesOf(story: Story): Record<string, number> {
-  const out: Record<string, number> = {};
-  let before = story.begun;
-  for (const name of ['startup', 'auth', 'wake', 'dial'] as const) {
-    const at = story.marks[name];
-    if (at === undefined) continue;
-    out[`${name}_ms`] = round(at - before);
-    before = at;
-  }
-  return out;
-}
-
-const factsOf = ({ story, front }: Connection): Record<string, unknown> => ({
-  database: story.login?.database,
-  source: story.source,
-  tls: front.channel?.version,
-  ...stagesOf(story),
-  access_ms: story.accessMs,
-  cold_start: story.reached?.coldStart,
-  epoch: story.reached?.epoch,
-});
+const factsOf = ({ deps, story, front }: Connection): Record<string, unknown> =>
+  storyFacts(story, front.channel?.version, deps.access);
 
 /** Start-up and login. @returns undefined for a cancel request, which is done then. */
 async function admit(connection: Connection): Promise<Login | undefined> {
@@ -113,7 +82,7 @@ async function admit(connection: Connection): Promise<Login | undefined> {
       fleetSecret: deps.fleetSecret,
       deadline: performance.now() + deps.limits.holdMs,
       signal: controller.signal,
-      onAccess: (waitedMs) => (story.accessMs = round(waitedMs)),
+      onAccess: (waitedMs) => (story.accessMs = roundMs(waitedMs)),
       beforeJudgement: () => deps.attempts.check(attempt),
     }).catch((error: unknown) => {
       if (codeOf(error) === 'login_refused') deps.attempts.failed(attempt);
@@ -126,6 +95,22 @@ async function admit(connection: Connection): Promise<Login | undefined> {
   }
 }
 
+const NOTHING = { session_ms: 0, bytes_in: 0, bytes_out: 0 };
+
+/** For the event feed; of a database that has never run here there is the log only. */
+function summarize(
+  { deps, story }: Connection,
+  took: Omit<Ended, 'database' | 'epoch' | 'cause'>,
+): void {
+  const { login, reached } = story;
+  if (login === undefined) return;
+  const { database } = login;
+  const route = reached ?? deps.wakes.lastRouteOf(database);
+  if (route === undefined) return;
+  const { address, epoch } = route;
+  deps.summaries.ended(address, { database, epoch, cause: causeOf(story), ...took });
+}
+
 /** Wakes the database and splices the client to it. */
 async function serve(connection: Connection, login: Login): Promise<void> {
   const { deps, controller, story } = connection;
@@ -133,7 +118,7 @@ async function serve(connection: Connection, login: Login): Promise<void> {
   const reached = await reach({
     wakes: deps.wakes,
     login,
-    source: story.source,
+    cause: causeOf(story),
     holdMs: deps.limits.holdMs,
     signal: controller.signal,
     onWoken: () => (story.marks.wake = performance.now()),
@@ -144,6 +129,7 @@ async function serve(connection: Connection, login: Login): Promise<void> {
   if (reached.kind === 'refused') {
     deps.metrics.login('postgres_refused');
     deps.log.info({ ...factsOf(connection), sqlstate: reached.sqlstate }, 'refused by Postgres');
+    summarize(connection, { ...NOTHING, ended: `postgres ${reached.sqlstate}` });
     reader.release();
     return dismiss(socket, reached.error);
   }
@@ -173,9 +159,10 @@ async function serve(connection: Connection, login: Login): Promise<void> {
   if (key !== undefined) deps.cancels.remove(key);
   isOver?.();
   deps.idle.closed(database);
-  const took = { session_ms: round(performance.now() - openedAt) };
-  const bytes = { bytes_in: end.bytesIn, bytes_out: end.bytesOut };
-  deps.log.info({ ...factsOf(connection), ...took, ...bytes, ended: end.ended }, 'session');
+  const session_ms = roundMs(performance.now() - openedAt);
+  const took = { session_ms, bytes_in: end.bytesIn, bytes_out: end.bytesOut, ended: end.ended };
+  deps.log.info({ ...factsOf(connection), ...took }, 'session');
+  summarize(connection, took);
 }
 
 /** Tells the client why it is not served; nothing if it has left. */
@@ -194,6 +181,7 @@ async function refuse(connection: Connection, error: unknown): Promise<void> {
   if (told === CLIENT_LEFT) {
     deps.metrics.login('client_left');
     deps.log.info({ ...factsOf(connection), ended: 'client_left' }, 'login');
+    summarize(connection, { ...NOTHING, ended: 'client_left' });
     socket.destroy();
     return;
   }
@@ -203,6 +191,7 @@ async function refuse(connection: Connection, error: unknown): Promise<void> {
   deps.metrics.login(code);
   if (code === 'internal') deps.log.error({ ...factsOf(connection), err: told }, 'BUG');
   else deps.log.info({ ...factsOf(connection), ended: code }, 'login');
+  summarize(connection, { ...NOTHING, ended: code });
   await dismiss(socket, errorResponse(told, story.login?.role));
 }
 

@@ -8,12 +8,7 @@ import { errnoOf } from '../lib/errno.ts';
 import { readText } from '../lib/http-body.ts';
 import { accessSocketIn, readMark, runFolderOf } from '../lib/run-folder.ts';
 import { createShared } from '../lib/shared.ts';
-import type {
-  Address,
-  HostAccessAnswer,
-  SessionSource,
-  SessionSourcesAnswer,
-} from '../model/wire.ts';
+import type { Address, HostAccessAnswer } from '../model/wire.ts';
 import { createLru } from './lru.ts';
 import type { Route } from './wake.ts';
 
@@ -33,11 +28,8 @@ export interface HostAccess {
    * of that kind when it ran here last. At once, and without asking anybody.
    */
   readonly mayDiffer: (database: string, route: Route, version: number) => boolean;
-  /** Says what is behind which backend. @returns undefined if the agent of that address is silent. */
-  readonly tell: (
-    address: Address,
-    sessions: readonly SessionSource[],
-  ) => Promise<SessionSourcesAnswer | undefined>;
+  /** Tells the agent of that address. @returns undefined if it is silent, or refuses. */
+  readonly tell: <T>(address: Address, path: string, body: unknown) => Promise<T | undefined>;
   readonly close: () => void;
 }
 
@@ -95,10 +87,8 @@ export function createHostAccess(): HostAccess {
     mayDiffer: (database, { address }, version) =>
       // The folder, not the socket: that is away before the last look, and this after it.
       existsSync(address.socket) || readMark(runFolderOf(address.socket), database) > version,
-    tell: (address, sessions) =>
-      call<SessionSourcesAnswer>(accessSocketIn(runFolderOf(address.socket)), '/v1/sessions', {
-        sessions,
-      }).catch(() => undefined),
+    tell: <T>(address: Address, path: string, body: unknown) =>
+      call<T>(accessSocketIn(runFolderOf(address.socket)), path, body).catch(() => undefined),
     close: () => agent.destroy(),
   };
 }

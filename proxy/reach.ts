@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../lib/log.ts';
 import { AppError } from '../model/errors.ts';
-import type { Address } from '../model/wire.ts';
+import type { Address, Cause } from '../model/wire.ts';
 import { pause } from './abort.ts';
 import { dial, type DialResult } from './backend.ts';
 import type { Login } from './startup.ts';
@@ -25,8 +25,7 @@ export type Reached = {
 export interface ReachOptions {
   readonly wakes: Wakes;
   readonly login: Login;
-  /** The client's address. */
-  readonly source: string;
+  readonly cause: Cause;
   readonly holdMs: number;
   readonly signal: AbortSignal;
   /** Told whenever an address is known. */
@@ -38,14 +37,9 @@ function find(options: ReachOptions, staleEpoch: number, deadline: number): Woke
   const { wakes, login, signal } = options;
   const route = wakes.routeOf(login.database, staleEpoch);
   if (route !== undefined) return { ...route, coldStart: 'routed' };
-  const name = login.applicationName;
   return wakes.start({
     database: login.database,
-    cause: {
-      role: login.role,
-      source: options.source,
-      ...(name === undefined ? {} : { application_name: name }),
-    },
+    cause: options.cause,
     staleEpoch,
     deadline,
     signal,

@@ -16,6 +16,7 @@ import { createIdle } from './idle.ts';
 import { createProxyMetrics } from './metrics.ts';
 import { dismiss } from './session.ts';
 import { createSources } from './sources.ts';
+import { createSummaries } from './summaries.ts';
 import type { Certificate } from './tls.ts';
 import { createWakes } from './wake.ts';
 
@@ -82,14 +83,16 @@ function createDeps(options: ProxyOptions, open: Open) {
     sessions: idle.sessions,
     connections: () => open.size,
   });
-  const [cancels, attempts, sources] = [createCancelKeys(), createAttempts(), createSources(host)];
+  const [cancels, attempts] = [createCancelKeys(), createAttempts()];
+  const [sources, summaries] = [createSources(host), createSummaries(host)];
   const { fleetSecret, loginMs = LOGIN_MS_MAX, certificate = () => undefined } = options;
   const limits = { holdMs, loginMs };
-  const told = { sources, fleetSecret, certificate, limits };
+  const told = { sources, summaries, fleetSecret, certificate, limits };
   const deps: ConnectionDeps = { access, attempts, wakes, cancels, idle, metrics, log, ...told };
-  const close = (): void => {
+  const close = async (): Promise<void> => {
     idle.stop();
     sources.stop();
+    await summaries.stop();
     api.close();
     host.close();
   };
@@ -134,7 +137,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     while (open.size > 0 && performance.now() < deadline) await sleep(DRAIN_LOOK_MS);
     for (const socket of open.keys()) socket.destroy();
     while (open.size > 0) await sleep(DRAIN_LOOK_MS);
-    close();
+    await close();
   }
 
   return { server, draining: () => draining, drain };

@@ -3,9 +3,10 @@
  * awake: Postgres sees the proxy's socket only. Once a second, so that short sessions cost nothing.
  */
 import { runFolderOf } from '../lib/run-folder.ts';
-import type { Address, SessionSource } from '../model/wire.ts';
+import type { Address, SessionSource, SessionSourcesAnswer } from '../model/wire.ts';
 import type { HostAccess } from './host-access.ts';
 
+const PATH = '/v1/sessions/opened';
 const TELL_MS = 1_000;
 /** Of one host at once; the rest follows. */
 const SESSIONS_PER_CALL = 500;
@@ -32,7 +33,8 @@ export function createSources(host: Pick<HostAccess, 'tell'>): Sources {
 
   async function tell(one: Host): Promise<void> {
     const news = [...one.untold].slice(0, SESSIONS_PER_CALL);
-    const answer = await host.tell(one.address, news);
+    const body = { sessions: news };
+    const answer = await host.tell<SessionSourcesAnswer>(one.address, PATH, body);
     if (answer === undefined) return;
     // A new agent has adopted what runs, and knows nothing of who is behind it.
     const isNew = one.boot !== undefined && one.boot !== answer.boot;

@@ -55,9 +55,8 @@ export const postEvents = route({
       await context.adopter.hear(host, id, input.requestId);
     if (!(await eventInsert(context.hot, events)))
       throw new AppError('storage_full', { detail: 'the event table is full' });
-    const last = events.at(-1);
     const generation = await context.generation();
-    const { boot = 0, seq = 0 } = last ?? {};
+    const { boot = 0, seq = 0 } = events.at(-1) ?? {};
     return ok({ boot, seq, generation } satisfies EventsAnswer);
   },
 });

@@ -49,9 +49,18 @@ export const getAccess = route({
   summary: 'Verifiers, allow list, TLS rule and idle time of a database.',
   async handle(context, input) {
     const identity = await accessOf(context, input.params['id'] ?? '', input.requestId);
-    const { id: database, version, roles, allow, tls, idle_ms } = identity;
+    const { id: database, tenant, version, roles, allow, tls, idle_ms } = identity;
     const runs = context.fleet.running(database);
     const at = runs && { at: { epoch: runs.epoch, address: runs.address } };
-    return ok({ database, version, roles, allow, tls, idle_ms, ...at } satisfies AccessAnswer);
+    return ok({
+      database,
+      tenant,
+      version,
+      roles,
+      allow,
+      tls,
+      idle_ms,
+      ...at,
+    } satisfies AccessAnswer);
   },
 });

@@ -20,13 +20,13 @@ const insert = {
   name: 'event-take',
   text: `
 insert into event (source, boot, seq, generation, kind, at_ms, database_id, directory, tenant, epoch,
-                   size, reason)
+                   size, reason, cause, sessions)
 select case when e.host_id = 'hot' and e.boot = 0 then 'hot:' || $2 else e.host_id end,
        e.boot, e.seq, $2::uuid, e.kind, e.at_ms, e.database_id, e.directory, e.tenant, e.epoch,
-       e.size, e.reason
+       e.size, e.reason, e.cause, e.sessions
   from jsonb_to_recordset($1::jsonb) as e(
     id bigint, host_id text, boot bigint, seq bigint, kind text, at_ms bigint, database_id text,
-    directory text, tenant text, epoch bigint, size text, reason text)
+    directory text, tenant text, epoch bigint, size text, reason text, cause jsonb, sessions jsonb)
  order by e.id
 on conflict (source, boot, seq) do nothing
 returning id, kind, at_ms, database_id, directory, tenant, epoch, size`,

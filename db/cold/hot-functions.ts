@@ -18,6 +18,9 @@ export interface HotEvent {
   readonly epoch: number | null;
   readonly size: string | null;
   readonly reason: string | null;
+  /** Who wanted it; null as well from a hot database that is older than this plane. */
+  readonly cause: unknown;
+  readonly sessions: unknown;
 }
 
 export interface HotEvents {
@@ -64,7 +67,8 @@ const statements = {
     text: `
 select g.generation, e.id, e.host_id, e.boot, e.seq, e.kind,
        floor(extract(epoch from e.at) * 1000)::bigint as at_ms,
-       e.database_id, e.directory, e.tenant, e.epoch, e.size, e.reason
+       e.database_id, e.directory, e.tenant, e.epoch, e.size, e.reason,
+       to_jsonb(e) -> 'cause' as cause, to_jsonb(e) -> 'sessions' as sessions
   from cold_generation() g(generation) left join cold_events($1) e on true
  order by e.id`,
   },

@@ -45,6 +45,8 @@ create table event (
   size text,
   reason text,
   taken_at timestamp with time zone not null default now(),
+  cause jsonb,
+  sessions jsonb,
   UNIQUE (source, boot, seq),
   PRIMARY KEY (id)
 );

@@ -12,8 +12,7 @@ select u.id from unnest($1::text[]) u(id)
 
 /** @returns which of them the index does not know. */
 export async function databaseMissing(hot: Hot, databases: readonly string[]): Promise<string[]> {
-  const rows = await hot.quick<{ id: string }>(missing, [databases]);
-  return rows.map(({ id }) => id);
+  return (await hot.quick<{ id: string }>(missing, [databases])).map(({ id }) => id);
 }
 
 const adopt = callOf('database_adopt', 2);

@@ -7,8 +7,7 @@ import type { DatabaseRow } from './rows.ts';
 const statement = callOf('database_find', 1);
 
 export async function databaseFind(hot: Hot, id: string): Promise<DatabaseRow | undefined> {
-  const rows = await hot.quick<DatabaseRow>(statement, [id]);
-  return rows[0];
+  return (await hot.quick<DatabaseRow>(statement, [id]))[0];
 }
 
 /** @throws AppError `database_not_found` */

@@ -11,6 +11,6 @@ export async function databaseRaise(
   askedEpoch: number,
   minted: number,
 ): Promise<number | undefined> {
-  const rows = await hot.quick<{ epoch: number }>(statement, [database, askedEpoch, minted]);
-  return rows[0]?.epoch;
+  const values = [database, askedEpoch, minted];
+  return (await hot.quick<{ epoch: number }>(statement, values))[0]?.epoch;
 }

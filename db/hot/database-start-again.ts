@@ -16,6 +16,5 @@ export async function databaseStartAgain(
   staleEpoch: number | null,
   deadlineMs: number,
 ): Promise<StartClaim | undefined> {
-  const rows = await hot.quick<StartClaim>(statement, [database, staleEpoch, deadlineMs]);
-  return rows[0];
+  return (await hot.quick<StartClaim>(statement, [database, staleEpoch, deadlineMs]))[0];
 }

@@ -20,13 +20,7 @@ export async function databaseStartFailed(
   counts: boolean,
   reason: string,
 ): Promise<'suspended' | 'broken' | undefined> {
-  const rows = await hot.quick<{ state: 'suspended' | 'broken' }>(statement, [
-    database,
-    epoch,
-    counts ? 1 : 0,
-    BROKEN_AFTER_FAILURES,
-    reason,
-    BROKEN_BACKOFF_STEPS_MS,
-  ]);
-  return rows[0]?.state;
+  const [after, steps] = [BROKEN_AFTER_FAILURES, BROKEN_BACKOFF_STEPS_MS];
+  const values = [database, epoch, counts ? 1 : 0, after, reason, steps];
+  return (await hot.quick<{ state: 'suspended' | 'broken' }>(statement, values))[0]?.state;
 }

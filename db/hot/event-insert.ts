@@ -9,7 +9,6 @@ const statement = callOf('event_insert', 2);
 /** @returns false if the table is full: then nothing has been taken. */
 export async function eventInsert(hot: Hot, events: readonly AgentEvent[]): Promise<boolean> {
   const values = [JSON.stringify(events), HOT_EVENTS_MAX];
-  return (
-    (await hot.durable<{ event_insert: boolean }>(statement, values))[0]?.event_insert ?? false
-  );
+  const [taken] = await hot.durable<{ event_insert: boolean }>(statement, values);
+  return taken?.event_insert ?? false;
 }

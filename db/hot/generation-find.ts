@@ -4,8 +4,7 @@ import type { Hot } from './hot.ts';
 const statement = { name: 'generation-find', text: 'select id from generation' };
 
 export async function generationFind(hot: Hot): Promise<string> {
-  const rows = await hot.quick<{ id: string }>(statement, []);
-  const id = rows[0]?.id;
+  const id = (await hot.quick<{ id: string }>(statement, []))[0]?.id;
   if (id === undefined) throw new Error('BUG: the hot database has no generation');
   return id;
 }

@@ -9,14 +9,8 @@ const statement = {
 
 /** @returns false if the index already has this version or a newer one. */
 export async function hostSync(hot: Hot, report: HostReport): Promise<boolean> {
-  const rows = await hot.quick<{ taken: boolean }>(statement, [
-    report.host,
-    report.url,
-    report.boot,
-    report.version,
-    report.volume.kind === 'local',
-    JSON.stringify(report.capacity),
-    JSON.stringify(report.slots),
-  ]);
-  return rows[0]?.taken ?? false;
+  const { host, url, boot, version, volume } = report;
+  const [capacity, slots] = [JSON.stringify(report.capacity), JSON.stringify(report.slots)];
+  const values = [host, url, boot, version, volume.kind === 'local', capacity, slots];
+  return (await hot.quick<{ taken: boolean }>(statement, values))[0]?.taken ?? false;
 }

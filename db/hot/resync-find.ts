@@ -4,6 +4,5 @@ import type { Hot } from './hot.ts';
 const statement = { name: 'resync-find', text: 'select distinct host_id from resync' };
 
 export async function resyncFind(hot: Hot): Promise<readonly string[]> {
-  const rows = await hot.quick<{ host_id: string }>(statement, []);
-  return rows.map((row) => row.host_id);
+  return (await hot.quick<{ host_id: string }>(statement, [])).map(({ host_id }) => host_id);
 }

@@ -53,6 +53,7 @@ create table event (
   reason text,
   cause jsonb,
   request_id text,
+  sessions jsonb,
   UNIQUE (host_id, boot, seq),
   PRIMARY KEY (id)
 ) with (autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=1000, autovacuum_vacuum_cost_delay=0);
@@ -188,13 +189,13 @@ $function$
 ;
 
 CREATE OR REPLACE FUNCTION public.cold_events(most integer)
- RETURNS TABLE(id bigint, host_id text, boot bigint, seq bigint, kind text, at timestamp with time zone, database_id text, directory text, tenant text, epoch bigint, size text, reason text)
+ RETURNS TABLE(id bigint, host_id text, boot bigint, seq bigint, kind text, at timestamp with time zone, database_id text, directory text, tenant text, epoch bigint, size text, reason text, cause jsonb, sessions jsonb)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
   select e.id, e.host_id, e.boot, e.seq, e.kind, e.at, e.database_id, e.directory, e.tenant, e.epoch,
-         e.size, e.reason
+         e.size, e.reason, e.cause, e.sessions
     from event e order by e.id limit least(most, 1000)
 $function$
 ;
@@ -850,12 +851,12 @@ begin
     return false;
   end if;
   insert into event (host_id, boot, seq, kind, at, database_id, directory, tenant, epoch, size, reason,
-    cause, request_id)
+    cause, request_id, sessions)
   select e.host, e.boot, e.seq, e.kind, e.at, e.database, e.directory, d.tenant, e.epoch, e.size, e.reason,
-         e.cause, e.request_id
+         e.cause, e.request_id, e.sessions
     from jsonb_to_recordset(events) as e(
       host text, boot bigint, seq bigint, kind text, at timestamptz, database text, directory text,
-      epoch bigint, size text, reason text, cause jsonb, request_id text)
+      epoch bigint, size text, reason text, cause jsonb, request_id text, sessions jsonb)
     left join database d on d.id = e.database
   on conflict (host_id, boot, seq) do nothing;
   return true;

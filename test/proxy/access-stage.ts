@@ -9,6 +9,7 @@ export const never = new AbortController().signal;
 
 export const accessOf = (version: number): AccessAnswer => ({
   database: DATABASE,
+  tenant: 'acme',
   version,
   roles: {},
   allow: [],

@@ -173,6 +173,7 @@ describe('the verifiers of a login', () => {
   const login = { database: 'db-aaaaaaaaaaaaaaaaaaaa', role: 'owner' };
   const access = (roles: AccessAnswer['roles']): AccessAnswer => ({
     database: login.database,
+    tenant: 'acme',
     version: 1,
     roles,
     allow: [],

@@ -93,6 +93,7 @@ export async function createStage(options: StageOptions = {}): Promise<Stage> {
   const role = { verifiers: await verifiers() };
   api.access.set(database, {
     database,
+    tenant: 'acme',
     version: 1,
     roles: { owner: role, tight: role },
     allow: [],

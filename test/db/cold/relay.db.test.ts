@@ -75,6 +75,18 @@ describe('the relay', () => {
     await admin.close();
   });
 
+  test('takes along who wanted it, and summaries of sessions', async () => {
+    const sessions = { ended: 'client', count: 3, bytes_in: 10, bytes_out: 20, session_ms: 1.5 };
+    const told = { cause: { source: '::1' }, sessions };
+    const events = eventsOf(1, ['sessions', 1]);
+    await eventInsert(
+      hotAdmin,
+      events.map((event) => ({ ...event, ...told })),
+    );
+    await relayRound({ cold, hot });
+    expect(await ask(cold, 'select cause, sessions from event')).toEqual([told]);
+  });
+
   test('takes events in order, folds them, and removes them from hot Postgres', async () => {
     await row('database_created', 1);
     await eventInsert(hotAdmin, eventsOf(1, ['created', 1], ['started', 1], ['suspended', 1]));
@@ -257,41 +269,5 @@ describe('the relay', () => {
     await row('database_changed', 3, null);
     await relayRound({ cold, hot });
     expect(await live()).toMatchObject({ state: 'deleted' });
-  });
-
-  test('the role of the cold plane may call the functions and read no table', async () => {
-    const url = urlAs(databases.hot, 'pilotlight_cold');
-    const asCold = openHot({ url, size: 1, onIdleError: () => undefined });
-    for (const table of ['event', 'database', 'host', 'slot_warm', 'generation'])
-      await expect(
-        asCold.durable({ name: '', text: `select * from ${table}` }, []),
-      ).rejects.toThrow(/permission denied/);
-    await asCold.close();
-    const asApi = openHot({
-      url: urlAs(databases.hot, 'pilotlight_api'),
-      size: 1,
-      onIdleError: () => undefined,
-    });
-    await expect(
-      asApi.durable({ name: '', text: 'select cold_events_taken(array[1]::bigint[])' }, []),
-    ).rejects.toThrow(/permission denied/);
-    await asApi.close();
-  });
-
-  test('the pool is counted per host and size', async () => {
-    await sql(`insert into host (host_id, url, boot, version) values
-      ('host-1', 'http://one', 1, 1), ('host-2', 'http://two', 1, 1)`);
-    await sql(`insert into slot_vacant (size, host_id, slot) values
-      ('small', 'host-1', 1), ('small', 'host-1', 2), ('medium', 'host-1', 1)`);
-    await sql(
-      `insert into slot_warm (size, host_id, slot, directory) values ('small', 'host-1', 3, 'd')`,
-    );
-    const none = { cordoned: false, vacant: 0, warm: 0, assigned: 0 };
-    const one = { ...none, host_id: 'host-1', url: 'http://one' };
-    expect(await hot.pool()).toEqual([
-      { ...one, size: 'medium', vacant: 1 },
-      { ...one, size: 'small', vacant: 2, warm: 1 },
-      { ...none, host_id: 'host-2', url: 'http://two', size: null },
-    ]);
   });
 });
