@@ -19,7 +19,7 @@ import { startIdleTimer } from './idle.ts';
 import { createIncarnations } from './incarnation.ts';
 import { openJournal } from './journal.ts';
 import { createLocks } from './lock.ts';
-import { addReportMetrics, createHostMetrics } from './metrics.ts';
+import { addReportMetrics, addSpaceMetrics, createHostMetrics } from './metrics.ts';
 import { writeAccessFiles } from './postgres.ts';
 import { findUser, isRoot, makeRunFolder, ownUser } from './prepare.ts';
 import { machineBootId } from './processes.ts';
@@ -29,6 +29,7 @@ import { createAccessRoutes, createRoutes } from './routes.ts';
 import { startShipper } from './shipper.ts';
 import { createSessions } from './sessions.ts';
 import { createSlots, type Capacity } from './slots.ts';
+import { followSpace } from './space.ts';
 import { createSupervision } from './supervise.ts';
 import { startStorageLimits } from './storage.ts';
 import { startSync } from './sync.ts';
@@ -36,7 +37,7 @@ import { makeSyncToken } from './sync-token.ts';
 import { createTemplates } from './template.ts';
 import { createVerbs } from './verbs.ts';
 import { createVisits } from './visits.ts';
-import { openVolume, type Space } from './volume.ts';
+import { openVolume } from './volume.ts';
 import { createWakeMemory } from './wakes.ts';
 
 export interface AgentOptions {
@@ -45,6 +46,8 @@ export interface AgentOptions {
   readonly url: string;
   /** Root folder of the volume. */
   readonly volume: string;
+  /** MiB of the volume that are kept for databases that are there. */
+  readonly reserveMb: number;
   readonly run: string;
   /** Folder of the Postgres installation. */
   readonly pg: string;
@@ -86,21 +89,6 @@ function capacityOf(slots: Readonly<Record<string, number>>): Capacity {
   return capacity;
 }
 
-const SPACE_MS = 1_000;
-
-/** The volume's room as of a second ago, so that a report never waits for the volume. */
-async function followSpace(read: () => Promise<Space>) {
-  let space = await read();
-  const timer = setInterval(() => {
-    read().then(
-      (found) => (space = found),
-      // The heartbeat is what notices a volume that does not answer.
-      () => undefined,
-    );
-  }, SPACE_MS);
-  return { current: () => space, stop: () => clearInterval(timer) };
-}
-
 async function makeContext(
   options: AgentOptions,
 ): Promise<AgentContext & { readonly proxyUid: number | undefined }> {
@@ -113,6 +101,7 @@ async function makeContext(
     ? await findUser(options.serviceUser, 'PILOTLIGHT_SERVICE_USER')
     : undefined;
   const volume = await openVolume(options.volume);
+  const space = await followSpace(volume.space, options.reserveMb * 1024 * 1024);
   const realLocks = createLocks({ enabled: true });
   const { boot, lock } = await beginBoot(volume, realLocks, host);
   const locks = options.locks ? realLocks : createLocks({ enabled: false });
@@ -132,9 +121,7 @@ async function makeContext(
   });
   kill = incarnations.killAll;
   const context = {
-    host,
-    run,
-    volume,
+    ...{ host, run, volume, space },
     slots: createSlots(capacity, boot),
     queues: createQueues(),
     heartbeat,
@@ -160,10 +147,10 @@ async function makeContext(
 export async function createAgent(options: AgentOptions): Promise<Agent> {
   const { host, url, client, log, apiUrls } = options;
   const context = await makeContext(options);
-  const { slots, volume, journal, heartbeat } = context;
+  const { slots, volume, journal, heartbeat, space } = context;
   const supervision = createSupervision(context);
-  const space = await followSpace(volume.space);
   const registry = createRegistry('host');
+  addSpaceMetrics(registry, space);
   const { id, kind } = volume;
   const report = (): HostReport => ({
     ...slots.version(),

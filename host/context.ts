@@ -15,6 +15,7 @@ import { SOCKET_PORT } from './postgres.ts';
 import type { Queues } from './queues.ts';
 import type { Roles } from './roles.ts';
 import type { Slot, Slots } from './slots.ts';
+import type { FollowedSpace } from './space.ts';
 import type { Visits } from './visits.ts';
 import type { Volume } from './volume.ts';
 import type { WakeMemory } from './wakes.ts';
@@ -24,6 +25,7 @@ export interface AgentContext {
   /** The folder of incarnations' sockets and logs. */
   readonly run: string;
   readonly volume: Volume;
+  readonly space: FollowedSpace;
   readonly slots: Slots;
   readonly queues: Queues;
   readonly heartbeat: Heartbeat;

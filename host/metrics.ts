@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { METRICS_PREFIX } from '../lib/metrics.ts';
 import type { Journal } from './journal.ts';
 import type { Slots } from './slots.ts';
+import type { FollowedSpace } from './space.ts';
 import type { Sync } from './sync.ts';
 
 /** Seconds; an attach is at 20 ms, a recovery may take a minute. */
@@ -57,6 +58,21 @@ export function createHostMetrics(
       if (result !== 'ok') refusals.inc({ verb, result });
     },
   };
+}
+
+/** What is left of the volume, and all of it, as the agent saw it a second ago. */
+export function addSpaceMetrics(registry: Registry, space: Pick<FollowedSpace, 'current'>): void {
+  new Gauge({
+    name: `${METRICS_PREFIX}host_volume_bytes`,
+    help: 'of the volume: what is free, and all of it',
+    labelNames: ['part'],
+    registers: [registry],
+    collect() {
+      const { free_bytes, total_bytes } = space.current();
+      this.set({ part: 'free' }, free_bytes);
+      this.set({ part: 'total' }, total_bytes);
+    },
+  });
 }
 
 /** How far the apis are behind what this host knows. */

@@ -56,6 +56,7 @@ export function warm(
     const found = slots.get(ref);
     if (found?.state === 'warm')
       return { ...slots.version(), slot: ref.slot, directory: found.directory };
+    context.space.check();
     const taken: Slot = { ...ref, state: 'building', directory: '', epoch: 0 };
     slots.occupy(taken);
     try {
@@ -198,6 +199,7 @@ export function create(
     checkOpen(context);
     const existing = await settleExisting(context, request);
     if (existing !== undefined) return existing;
+    context.space.check();
     const blank = await blankFor(context, supervision, request);
     try {
       return await bind(context, request, blank);

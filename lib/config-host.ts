@@ -15,6 +15,11 @@ export const HOST_KEYS = {
   PILOTLIGHT_HOST_ID: key({ parse: text, help: "this host's id, a DNS label" }),
   PILOTLIGHT_HOST_URL: key({ parse: text, help: 'where the api reaches this agent' }),
   PILOTLIGHT_VOLUME: key({ parse: text, help: 'folder of the volume' }),
+  PILOTLIGHT_VOLUME_RESERVE_MB: key({
+    parse: integer(0, 1_000_000),
+    fallback: 1_024,
+    help: 'MiB of the volume (at most 5 % of it) that creates leave to the databases that are there',
+  }),
   PILOTLIGHT_RUN: key({ parse: text, help: 'short folder for sockets and logs of incarnations' }),
   PILOTLIGHT_PG: key({ parse: text, help: 'folder with bin/postgres, bin/initdb' }),
   PILOTLIGHT_SLOTS: key({

@@ -8,8 +8,8 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 export interface Disk {
-  /** Leaves no room at all. */
-  readonly fill: () => Promise<void>;
+  /** Leaves so much room; by default none at all. */
+  readonly fill: (leaveBytes?: number) => Promise<void>;
   readonly empty: () => Promise<void>;
   /** Takes it away from this process' view; hosts in namespaces keep theirs. */
   readonly unmount: () => Promise<void>;
@@ -32,14 +32,13 @@ export async function mountDisk(folder: string, megabytes: number): Promise<Disk
   await run('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m,mode=0711`, 'pilotlight', folder]);
   const ballast = join(folder, 'ballast');
   return {
-    async fill() {
+    async fill(leaveBytes = 0) {
       for (let tries = 0; tries < FILL_TRIES; tries++) {
         const { bavail, bsize } = await statfs(folder);
-        if (bavail * bsize < FULL_BYTES) return;
+        const bytes = bavail * bsize - Math.ceil(leaveBytes);
+        if (bytes < FULL_BYTES) return;
         // Each try a file of its own: the one before may have taken only a part.
-        await run('fallocate', ['-l', String(bavail * bsize), `${ballast}-${tries}`]).catch(
-          () => undefined,
-        );
+        await run('fallocate', ['-l', String(bytes), `${ballast}-${tries}`]).catch(() => undefined);
       }
     },
     async empty() {

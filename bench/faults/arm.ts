@@ -1,6 +1,7 @@
 /** One of the two stacks of the bench: two apis, two proxies, three hosts, and relays between them. */
 import { join } from 'node:path';
 import { connect } from '../../db/client.ts';
+import { volumeOf } from '../../dev/home.ts';
 import { BIND } from '../../dev/plan.ts';
 import { findPortBase, portsFrom } from '../../dev/ports.ts';
 import type { Stack } from '../../dev/stack.ts';
@@ -10,12 +11,14 @@ import { freePort } from '../../lib/free-port.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
 import { createApiClient } from '../../proxy/api-client.ts';
 import { through } from '../chaos/clients.ts';
+import { mountDisk, type Disk } from '../chaos/disk.ts';
 import { purge } from '../purge.ts';
 import { HOLD_MS } from './judge.ts';
 import { startRelay, type Relay } from './relay.ts';
 
 const HOSTS = 3;
 const APIS = 2;
+export const DISK_MB = 2_048;
 /** Nothing falls asleep by itself meanwhile. */
 export const IDLE_MS = 3_600_000;
 /** What a caller of the api, or a driver, waits at most. */
@@ -23,6 +26,8 @@ export const CALL_MS = 5_000;
 
 export interface Arm {
   readonly stack: Stack;
+  /** Of the volume, if it has one of its own. */
+  readonly disk: Disk | undefined;
   readonly relays: {
     readonly hot: Relay;
     /** Between proxies and hosts, and the apis. */
@@ -49,6 +54,7 @@ export interface CallSpec {
 
 export interface ArmOptions {
   readonly namespaces: boolean;
+  readonly ownDisk: boolean;
   readonly random: () => number;
   readonly signal: AbortSignal;
 }
@@ -78,7 +84,7 @@ async function visitByAny(url: string, ports: readonly number[]): Promise<void> 
   throw last;
 }
 
-export async function startArm({ namespaces, random, signal }: ArmOptions): Promise<Arm> {
+export async function startArm({ namespaces, ownDisk, random, signal }: ArmOptions): Promise<Arm> {
   const portBase = await findPortBase(HOSTS, BIND);
   const ports = portsFrom(portBase, { hosts: HOSTS, apis: APIS });
   const [hot] = await startRelays([ports.hot], random);
@@ -88,10 +94,14 @@ export async function startArm({ namespaces, random, signal }: ArmOptions): Prom
   const all = [hot, ...apis, ...hosts];
   const toldOf = (relays: readonly Relay[]): number[] => relays.map(({ port }) => port);
   const closeRelays = (): Promise<unknown> => Promise.all(all.map((relay) => relay.close()));
+  let disk: Disk | undefined;
   try {
     const stack = await startTemporaryStack({
       ...{ hosts: HOSTS, apis: APIS, proxies: 2, namespaces, portBase, signal },
       relays: { hot: hot.port, apis: toldOf(apis), hosts: toldOf(hosts) },
+      async prepare(paths) {
+        if (ownDisk) disk = await mountDisk(volumeOf(paths), DISK_MB);
+      },
       settings: { PILOTLIGHT_SLOTS: 'small=60', PILOTLIGHT_HOLD_MS: String(HOLD_MS) },
       warm: 0,
       say: () => undefined,
@@ -103,6 +113,7 @@ export async function startArm({ namespaces, random, signal }: ArmOptions): Prom
     const agents = createJsonClient(secrets.agent_token_operator);
     return {
       stack,
+      disk,
       relays: { hot, apis, hosts },
       operator: (path, options = {}) =>
         client.call(`/v1/databases${path}`, { timeoutMs: CALL_MS, ...options }),
@@ -116,11 +127,14 @@ export async function startArm({ namespaces, random, signal }: ArmOptions): Prom
         ),
       async stop() {
         for (const one of [client, proxyClient, agents]) one.close();
+        // From our view only, so that the state can be removed; the hosts' own ends with them.
+        await disk?.unmount();
         await stack.stop();
         await closeRelays();
       },
     };
   } catch (error) {
+    await disk?.unmount();
     await closeRelays();
     throw error;
   }

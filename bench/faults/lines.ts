@@ -3,7 +3,7 @@
  * what is promised of every verb meanwhile.
  */
 import { connect } from '../../db/client.ts';
-import type { Arm } from './arm.ts';
+import { DISK_MB, type Arm } from './arm.ts';
 import type { Word } from './judge.ts';
 import type { Trouble } from './relay.ts';
 import type { Verb } from './verbs.ts';
@@ -17,6 +17,8 @@ export interface Line {
   readonly afterMs?: number;
   /** What that is not promised of: where it runs is gone, and known to be gone by the end of that time. */
   readonly notAtOnce?: Verb;
+  /** Of arms whose volumes are small disks of their own; root only. What is made goes after each round. */
+  readonly ownDisk?: true;
   /** The host whose databases are looked at, if the line is about one. */
   readonly host?: string;
 }
@@ -80,6 +82,9 @@ const troubled = (
 
 const atHot = (trouble: Trouble) => troubled(({ hot }) => [hot], trouble);
 
+/** 5 % are kept for what is there. */
+const NEARLY_FULL_BYTES = DISK_MB * 1024 * 1024 * 0.03;
+
 async function setReadOnly({ stack }: Arm, to: 'on' | 'off'): Promise<void> {
   const client = await connect(stack.endpoints.hot_url);
   try {
@@ -139,6 +144,14 @@ export const LINES: readonly Line[] = [
     afterMs: 10_000,
     notAtOnce: 'connect',
     host: 'host-1',
+  },
+  {
+    name: 'the volume nearly full',
+    begin: ({ disk }) => Promise.resolve(disk?.fill(NEARLY_FULL_BYTES)),
+    end: ({ disk }) => Promise.resolve(disk?.empty()),
+    // What can not be made can not be deleted.
+    words: { ...ALL_SAME, create: 'refused', delete: 'free' },
+    ownDisk: true,
   },
   { name: 'one proxy killed', ...held('proxy'), words: ALL_SAME },
   {

@@ -67,13 +67,16 @@ function better(first: Measured, second: Measured): Measured {
   };
 }
 
-async function run(
+type RunOptions = MeasureOptions & { readonly namespaces: boolean };
+
+async function measureBeside(
   lines: readonly Line[],
-  options: MeasureOptions & { readonly namespaces: boolean },
+  ownDisk: boolean,
+  options: RunOptions,
 ): Promise<readonly Measured[]> {
   const arms: Arm[] = [];
   const start = async (): Promise<Arm> => {
-    const arm = await startArm(options);
+    const arm = await startArm({ ...options, ownDisk });
     arms.push(arm);
     return arm;
   };
@@ -95,6 +98,17 @@ async function run(
   } finally {
     await Promise.all(arms.map((arm) => arm.stop()));
   }
+}
+
+async function run(lines: readonly Line[], options: RunOptions): Promise<readonly Measured[]> {
+  const all: Measured[] = [];
+  for (const ownDisk of [false, true]) {
+    const those = lines.filter((line) => (line.ownDisk ?? false) === ownDisk);
+    if (ownDisk && those.length > 0 && !options.namespaces)
+      options.say(`not root: left out ${those.map(({ name }) => name).join(', ')}`);
+    else if (those.length > 0) all.push(...(await measureBeside(those, ownDisk, options)));
+  }
+  return all;
 }
 
 runMain('faults', async () => {

@@ -85,6 +85,8 @@ export async function measureLine(
   };
   for (let n = 0; n < WARM_UP; n++)
     for (const cast of [casts.here, casts.beside]) await cast.round(n);
+  // What goes later would make room.
+  if (line.ownDisk) for (const cast of [casts.here, casts.beside]) await cast.clear();
   let early: readonly string[] = [];
   try {
     await line.begin(arms.here);
@@ -96,6 +98,7 @@ export async function measureLine(
       for (const name of order) {
         const round = await casts[name].round(n, 'asks once', leftOut(line, n));
         add(name === 'here' ? here : beside, round);
+        if (line.ownDisk) await casts[name].clear();
       }
     }
   } finally {
