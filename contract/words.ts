@@ -40,7 +40,10 @@ export const settings = {
   labels: z.record(z.string().min(1).max(63), name),
 };
 
-/** Where an incarnation listens: a folder, as libpq's `host`, with `.s.PGSQL.<port>` in it. */
+/**
+ * Where an incarnation listens: a folder, as libpq's `host`, with `.s.PGSQL.<port>` in it; where other machines
+ * reach it, `tls://<gate>` before that.
+ */
 export const address = z.object({ socket: z.string(), port: z.int() });
 
 /** Why someone wants a database awake. */

@@ -12,6 +12,7 @@ const OID = {
   subjectAltName: '551d11',
   extKeyUsage: '551d25',
   serverAuth: '2b06010505070301',
+  clientAuth: '2b06010505070302',
 } as const;
 
 /** Tags of X.690 section 8: universal ones, and `[n]` of X.509. */
@@ -67,6 +68,8 @@ export interface CertificateSpec {
   readonly names: readonly string[];
   readonly from: Date;
   readonly to: Date;
+  /** Whether it is good for clients as well, as gates show it. */
+  readonly forClients?: boolean;
 }
 
 /** Makes a P-256 key and a certificate over it that it signs itself; both in PEM. */
@@ -76,9 +79,12 @@ export function makeCertificate(spec: CertificateSpec): { cert: string; key: str
     der(TAG.set, sequence(oid('commonName'), der(TAG.utf8, Buffer.from(spec.commonName)))),
   );
   const algorithm = sequence(oid('ecdsaWithSha256'));
+  const usages = spec.forClients
+    ? (['serverAuth', 'clientAuth'] as const)
+    : ['serverAuth' as const];
   const extensions = sequence(
     extension('basicConstraints', sequence()),
-    extension('extKeyUsage', sequence(oid('serverAuth'))),
+    extension('extKeyUsage', sequence(...usages.map(oid))),
     extension('subjectAltName', sequence(...spec.names.map(altName))),
   );
   const toSign = sequence(

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { isDirectoryId } from '../model/ids.ts';
 import { isSizeName, type SizeName } from '../model/sizes.ts';
 import type { SlotRef } from '../model/wire.ts';
-import { addressOf, note, type AgentContext } from './context.ts';
+import { note, toldAddress, type AgentContext } from './context.ts';
 import { discard } from './discard.ts';
 import { folderOf, openDoor, type Incarnation } from './incarnation.ts';
 import { processesIn, superviseAdopted } from './processes.ts';
@@ -114,7 +114,7 @@ async function adoptRunning(
     state: database === undefined ? 'warm' : 'running',
     directory,
     epoch: record.epoch,
-    address: addressOf(incarnation),
+    address: toldAddress(context, incarnation),
     incarnation,
     ...(database === undefined ? {} : { database }),
   };

@@ -49,6 +49,8 @@ export interface AgentOptions {
   /** MiB of the volume that are kept for databases that are there. */
   readonly reserveMb: number;
   readonly run: string;
+  /** Of this machine, for those of others; '' for none. */
+  readonly gate: string;
   /** Folder of the Postgres installation. */
   readonly pg: string;
   /** Slots by size. */
@@ -121,7 +123,7 @@ async function makeContext(
   });
   kill = incarnations.killAll;
   const context = {
-    ...{ host, run, volume, space },
+    ...{ host, run, gate: options.gate, volume, space },
     slots: createSlots(capacity, boot),
     queues: createQueues(),
     heartbeat,

@@ -10,7 +10,7 @@ import type {
   Incarnation as IncarnationAnswer,
   SlotRef,
 } from '../model/wire.ts';
-import { addressOf, answerOf, checkOpen, note, type AgentContext } from './context.ts';
+import { answerOf, checkOpen, note, toldAddress, type AgentContext } from './context.ts';
 import { answers } from './look.ts';
 import { withoutRun, type Slot } from './slots.ts';
 import type { Supervision } from './supervise.ts';
@@ -93,7 +93,7 @@ async function startIn(
     });
     const running: Slot = {
       ...withoutRun(slot, 'running', incarnation.epoch),
-      address: addressOf(incarnation),
+      address: toldAddress(context, incarnation),
       incarnation,
     };
     const version = slots.update(running);

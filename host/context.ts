@@ -3,6 +3,7 @@ import { AppError } from '../model/errors.ts';
 import type { Address, Asked, Incarnation as IncarnationAnswer } from '../model/wire.ts';
 import type { Version } from '../model/version.ts';
 import type { Logger } from '../lib/log.ts';
+import { placeText } from '../lib/place.ts';
 import type { Directories } from './directories.ts';
 import type { Guests } from './guests.ts';
 import type { Heartbeat } from './heartbeat.ts';
@@ -24,6 +25,8 @@ export interface AgentContext {
   readonly host: string;
   /** The folder of incarnations' sockets and logs. */
   readonly run: string;
+  /** `host:port` of the machine's gate; '' for none. */
+  readonly gate: string;
   readonly volume: Volume;
   readonly space: FollowedSpace;
   readonly slots: Slots;
@@ -47,6 +50,12 @@ export interface AgentContext {
 
 export const addressOf = (incarnation: Incarnation): Address => ({
   socket: incarnation.folder,
+  port: SOCKET_PORT,
+});
+
+/** The same as it is told to others. */
+export const toldAddress = ({ gate }: AgentContext, incarnation: Incarnation): Address => ({
+  socket: placeText(gate, incarnation.folder),
   port: SOCKET_PORT,
 });
 

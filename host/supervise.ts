@@ -4,7 +4,7 @@
  */
 import { CRASH_RESTARTS_MAX, CRASH_WINDOW_MS } from '../model/limits.ts';
 import { codeOf, AppError } from '../model/errors.ts';
-import { addressOf, directoryQueue, note, type AgentContext } from './context.ts';
+import { directoryQueue, note, toldAddress, type AgentContext } from './context.ts';
 import type { Incarnation } from './incarnation.ts';
 import { discard } from './discard.ts';
 import { withoutRun, type Slot } from './slots.ts';
@@ -52,7 +52,7 @@ async function restart(watching: Watching, slot: Slot): Promise<void> {
     });
     const running: Slot = {
       ...withoutRun(slot, 'running', incarnation.epoch),
-      address: addressOf(incarnation),
+      address: toldAddress(context, incarnation),
       incarnation,
     };
     slots.update(running);

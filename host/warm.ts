@@ -7,7 +7,7 @@ import type {
   SlotRef,
   WarmAnswer,
 } from '../model/wire.ts';
-import { addressOf, answerOf, checkOpen, directoryQueue, note } from './context.ts';
+import { answerOf, checkOpen, directoryQueue, note, toldAddress } from './context.ts';
 import type { AgentContext } from './context.ts';
 import type { WarmRequest } from './contract.ts';
 import { discard, removeBlank } from './discard.ts';
@@ -31,7 +31,7 @@ async function build(context: AgentContext, taken: Slot, pace: Pace): Promise<Sl
       pace,
       confirm: () => Promise.resolve(),
     });
-    return { ...slot, address: addressOf(incarnation), incarnation };
+    return { ...slot, address: toldAddress(context, incarnation), incarnation };
   } catch (error) {
     await discard(context, directory);
     throw error;
@@ -104,7 +104,7 @@ async function bind(
   const running: Slot = {
     ...withoutRun(blank, 'running', blank.epoch),
     database: request.database,
-    address: addressOf(blank.incarnation),
+    address: toldAddress(context, blank.incarnation),
     incarnation: blank.incarnation,
   };
   const version = slots.update(running);

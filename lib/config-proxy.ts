@@ -1,5 +1,5 @@
 /** Settings that only the proxy knows. */
-import { SERVICE_KEYS } from './config-services.ts';
+import { list, SERVICE_KEYS } from './config-services.ts';
 import { integer, key, text } from './config.ts';
 
 export const PROXY_KEYS = {
@@ -18,5 +18,26 @@ export const PROXY_KEYS = {
     parse: text,
     fallback: '',
     help: "file with the certificate's private key (PEM), readable by the proxy's user only",
+  }),
+  PILOTLIGHT_GATE_BIND: key({
+    parse: text,
+    fallback: '0.0.0.0',
+    help: 'address on which the gate listens, at the port of PILOTLIGHT_GATE',
+  }),
+  PILOTLIGHT_GATE_CERT: key({
+    parse: text,
+    fallback: '',
+    help: "file with this machine's certificate for gates (PEM, for servers and clients); empty: no other machines",
+  }),
+  PILOTLIGHT_GATE_KEY: key({ parse: text, fallback: '', help: 'file with its private key (PEM)' }),
+  PILOTLIGHT_GATE_CA: key({
+    parse: text,
+    fallback: '',
+    help: 'file with the certificates (PEM) that issue those of all gates',
+  }),
+  PILOTLIGHT_GATE_RUN: key({
+    parse: list,
+    fallback: [],
+    help: "run folders of this machine's agents, comma-separated, that the gate leads to",
   }),
 } as const;

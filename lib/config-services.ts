@@ -3,7 +3,7 @@ import { ConfigError } from './config-error.ts';
 import { integer, key, KEYS, text } from './config.ts';
 
 /** A comma-separated list. */
-const list = (value: string): readonly string[] =>
+export const list = (value: string): readonly string[] =>
   value
     .split(',')
     .map((item) => item.trim())
@@ -18,6 +18,14 @@ export function pairs(value: string, name: string): Readonly<Record<string, stri
     out[item.slice(0, at)] = item.slice(at + 1);
   }
   return out;
+}
+
+/** `host:port`, as a URL has it. */
+function endPoint(value: string, name: string): string {
+  const url = URL.canParse(`tcp://${value}`) ? new URL(`tcp://${value}`) : undefined;
+  if (url === undefined || url.port === '' || url.host !== value)
+    throw new ConfigError(`${name} must be host:port, not "${value}"`);
+  return value;
 }
 
 export const SERVICE_KEYS = {
@@ -38,6 +46,11 @@ export const SERVICE_KEYS = {
     parse: pairs,
     secret: true,
     help: 'callers of this service: scope=SHA-256 of the token in hex, comma-separated',
+  }),
+  PILOTLIGHT_GATE: key({
+    parse: endPoint,
+    fallback: '',
+    help: "host:port at which proxies of other machines reach this machine's databases; empty: from here only",
   }),
   PILOTLIGHT_PROXY_USER: key({
     parse: text,

@@ -1,10 +1,9 @@
 /**
- * Into a tenant's Postgres by its incarnation's Unix socket: peer authentication lets the proxy's
+ * Into a tenant's Postgres by its incarnation's Unix socket, here or behind a gate: peer authentication lets the proxy's
  * unix user in as any role but the superuser. Collects what Postgres says until it is ready, with
  * the cancel key taken out, so that the client gets it in one piece.
  */
-import { existsSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Address } from '../model/wire.ts';
 import {
   decodeBackendKey,
@@ -14,12 +13,10 @@ import {
   MESSAGE,
   type BackendKey,
 } from './wire.ts';
+import type { Peers } from './peers.ts';
 
 /** A greeting is some kB; notices of login triggers come on top. */
 const GREETING_BYTES_MAX = 1024 * 1024;
-
-export const socketPathOf = (address: Address): string =>
-  `${address.socket}/.s.PGSQL.${address.port}`;
 
 export type DialResult =
   | {
@@ -115,6 +112,7 @@ export function createGreeting() {
 }
 
 export interface DialRequest {
+  readonly peers: Peers;
   readonly address: Address;
   /** The whole start-up packet. */
   readonly startup: Buffer;
@@ -128,13 +126,13 @@ export interface DialRequest {
  * @throws the signal's reason when it is aborted; AppError `protocol_violation`
  */
 export function dial(request: DialRequest): Promise<DialResult> {
-  const { signal } = request;
+  const { signal, peers } = request;
   if (signal.aborted) return Promise.reject(signal.reason as Error);
-  const path = socketPathOf(request.address);
+  const spot = peers.postgres(request.address);
   // The route of a database that its agent has put to sleep: a look costs less than a failed dial.
-  if (!existsSync(path)) return Promise.resolve({ kind: 'gone' });
+  if (peers.isGone(spot)) return Promise.resolve({ kind: 'gone' });
   return new Promise((resolve, reject) => {
-    const socket = connect({ path, allowHalfOpen: true });
+    const socket = peers.connect(spot);
     const greeting = createGreeting();
     let backlogFull = false;
 

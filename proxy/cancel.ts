@@ -2,10 +2,9 @@
  * Cancel keys. The client gets a random one of ours, which leads to one backend of one incarnation
  * for as long as the session lasts; it never wakes anything and reaches no other database.
  */
-import { connect } from 'node:net';
 import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import type { Address } from '../model/wire.ts';
-import { socketPathOf } from './backend.ts';
+import type { Peers } from './peers.ts';
 import { encodeCancelRequest, SECRET_BYTES, type BackendKey } from './wire.ts';
 
 /** How long Postgres may take to accept a cancel request. */
@@ -30,21 +29,22 @@ export interface CancelKeys {
 }
 
 /** Postgres closes the connection when the signal is sent (PQcancel() waits for that, too). */
-function deliver(target: Target): Promise<void> {
+function deliver(peers: Peers, target: Target): Promise<void> {
   return new Promise((resolve) => {
-    const socket = connect({ path: socketPathOf(target.address) });
+    const spot = peers.postgres(target.address);
+    const socket = peers.connect(spot);
     socket.setTimeout(CANCEL_MS_MAX, () => socket.destroy());
     socket.on('error', () => undefined);
     socket.on('close', () => resolve());
     socket.resume();
-    socket.end(encodeCancelRequest(target.key));
+    socket.once(peers.readyEvent(spot), () => socket.end(encodeCancelRequest(target.key)));
   });
 }
 
 /** Since which minor version a secret may have more than four bytes. */
 const LONG_SINCE = 2;
 
-export function createCancelKeys(): CancelKeys {
+export function createCancelKeys(peers: Peers): CancelKeys {
   // By our process id, which is one of 2^31 and given once at a time.
   const targets = new Map<number, Target>();
   return {
@@ -60,7 +60,7 @@ export function createCancelKeys(): CancelKeys {
       const target = targets.get(pid);
       if (target === undefined || target.ours.length !== secret.length) return false;
       if (!timingSafeEqual(target.ours, secret)) return false;
-      await deliver(target);
+      await deliver(peers, target);
       return true;
     },
   };

@@ -16,6 +16,7 @@ import { createFront, readStartup, type Front } from './front.ts';
 import type { Idle } from './idle.ts';
 import { authenticate } from './login.ts';
 import type { ProxyMetrics } from './metrics.ts';
+import type { Peers } from './peers.ts';
 import { reach } from './reach.ts';
 import { dismiss, splice } from './session.ts';
 import type { Sources } from './sources.ts';
@@ -30,6 +31,7 @@ export interface ConnectionDeps {
   readonly access: AccessCache;
   readonly attempts: Attempts;
   readonly wakes: Wakes;
+  readonly peers: Peers;
   readonly cancels: CancelKeys;
   readonly idle: Idle;
   readonly sources: Sources;
@@ -116,6 +118,7 @@ async function serve(connection: Connection, login: Login): Promise<void> {
   const { deps, controller, story } = connection;
   const { socket, reader } = connection.front;
   const reached = await reach({
+    peers: deps.peers,
     wakes: deps.wakes,
     login,
     cause: causeOf(story),

@@ -3,13 +3,16 @@
  * by now. Asked at a socket beside Postgres' own. An agent that is silent is not waited for twice.
  */
 import { existsSync } from 'node:fs';
-import { Agent, request as httpRequest } from 'node:http';
+import { dirname } from 'node:path';
+import { Agent, request as httpRequest, type AgentOptions } from 'node:http';
+import type { Duplex } from 'node:stream';
 import { errnoOf } from '../lib/errno.ts';
 import { readText } from '../lib/http-body.ts';
-import { accessSocketIn, readMark, runFolderOf } from '../lib/run-folder.ts';
+import { readMark, runFolderOf } from '../lib/run-folder.ts';
 import { createShared } from '../lib/shared.ts';
 import type { Address, HostAccessAnswer } from '../model/wire.ts';
 import { createLru } from './lru.ts';
+import type { Peers, Spot } from './peers.ts';
 import type { Route } from './wake.ts';
 
 /** An agent takes 1 ms, or 5 where it has to connect first. */
@@ -25,7 +28,7 @@ export interface HostAccess {
   readonly ask: (database: string, route: Route) => Promise<HostAnswer>;
   /**
    * Whether SQL may have changed roles since this version of the document: it runs, or did something
-   * of that kind when it ran here last. At once, and without asking anybody.
+   * of that kind when it ran here last. At once, and without asking anybody: of another machine always.
    */
   readonly mayDiffer: (database: string, route: Route, version: number) => boolean;
   /** Tells the agent of that address. @returns undefined if it is silent, or refuses. */
@@ -33,16 +36,35 @@ export interface HostAccess {
   readonly close: () => void;
 }
 
-export function createHostAccess(): HostAccess {
-  const agent = new Agent({ keepAlive: true, maxSockets: SOCKETS_MAX });
+/** Keeps connections by what they lead to: the gate as the host, and the path behind it. */
+class SpotAgent extends Agent {
+  readonly #peers: Peers;
+
+  constructor(peers: Peers, options: AgentOptions) {
+    super(options);
+    this.#peers = peers;
+  }
+
+  override createConnection({ host, socketPath }: { host?: string; socketPath?: string }): Duplex {
+    return this.#peers.connect({ gate: host === HERE ? undefined : host, path: socketPath ?? '' });
+  }
+}
+
+const HERE = 'here';
+
+const keyOf = ({ gate, path }: Spot): string => `${gate ?? ''}\n${path}`;
+
+export function createHostAccess(peers: Peers): HostAccess {
+  const agent = new SpotAgent(peers, { keepAlive: true, maxSockets: SOCKETS_MAX });
   const silent = createLru<true>(SILENT_MAX);
 
   /** @returns undefined for a refusal. @throws if the agent does not answer. */
-  function call<T>(socketPath: string, path: string, body?: unknown): Promise<T | undefined> {
-    return new Promise((resolve, reject) => {
+  function call<T>({ gate, path: socketPath }: Spot, path: string, body?: unknown) {
+    return new Promise<T | undefined>((resolve, reject) => {
+      const host = gate ?? HERE;
       const method = body === undefined ? 'GET' : 'POST';
       const headers = body === undefined ? {} : { 'content-type': 'application/json' };
-      const request = httpRequest({ socketPath, path, agent, method, headers });
+      const request = httpRequest({ host, socketPath, path, agent, method, headers });
       const timer = setTimeout(() => request.destroy(new Error('no answer')), ANSWER_MS_MAX);
       request.once('close', () => clearTimeout(timer));
       request.once('error', reject);
@@ -57,38 +79,46 @@ export function createHostAccess(): HostAccess {
     });
   }
 
-  /** Key: the socket and the path. */
+  /** Key: the spot and the path. */
   const shared = createShared(async (key): Promise<HostAnswer> => {
-    const [socket = '', path = ''] = key.split('\n');
+    const [gate, socket = '', path = ''] = key.split('\n');
+    const spot = { gate: gate === '' ? undefined : gate, path: socket };
     try {
       // A kept connection that was just closed says nothing about who is there.
-      const get = () => call<HostAccessAnswer>(socket, path);
+      const get = () => call<HostAccessAnswer>(spot, path);
       const answer = await get().catch((error: unknown) => {
         if (errnoOf(error) === 'ECONNRESET') return get();
         throw error;
       });
-      for (const one of [key, socket]) silent.delete(one);
+      for (const one of [key, keyOf(spot)]) silent.delete(one);
       return answer ?? 'over';
     } catch (error) {
       // One that takes long may do so for this database alone.
-      silent.set(errnoOf(error) === undefined ? key : socket, true);
+      silent.set(errnoOf(error) === undefined ? key : keyOf(spot), true);
       return 'silent';
     }
   });
 
   return {
     async ask(database, { epoch, address }) {
-      const socket = accessSocketIn(runFolderOf(address.socket));
+      const socket = keyOf(peers.agent(address));
       const key = `${socket}\n/v1/access/${database}/${epoch}`;
       const answer = shared(key);
       // Its return is noticed by this call, for which nobody waits.
       return (silent.get(socket) ?? silent.get(key)) ? 'silent' : answer;
     },
-    mayDiffer: (database, { address }, version) =>
+    mayDiffer(database, { address }, version) {
+      const { gate, path } = peers.postgres(address);
       // The folder, not the socket: that is away before the last look, and this after it.
-      existsSync(address.socket) || readMark(runFolderOf(address.socket), database) > version,
+      const folder = dirname(path);
+      return (
+        gate !== undefined ||
+        existsSync(folder) ||
+        readMark(runFolderOf(folder), database) > version
+      );
+    },
     tell: <T>(address: Address, path: string, body: unknown) =>
-      call<T>(accessSocketIn(runFolderOf(address.socket)), path, body).catch(() => undefined),
+      call<T>(peers.agent(address), path, body).catch(() => undefined),
     close: () => agent.destroy(),
   };
 }

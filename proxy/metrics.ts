@@ -20,6 +20,17 @@ export interface ProxyGauges {
   readonly connections: () => number;
 }
 
+export function addGateMetrics(registry: Registry, open: () => number): void {
+  new Gauge({
+    name: `${METRICS_PREFIX}proxy_gate_connections`,
+    help: 'open connections from proxies of other machines',
+    registers: [registry],
+    collect() {
+      this.set(open());
+    },
+  });
+}
+
 export function createProxyMetrics(registry: Registry, gauges: ProxyGauges): ProxyMetrics {
   const registers = [registry];
   const name = (suffix: string): string => `${METRICS_PREFIX}proxy_${suffix}`;

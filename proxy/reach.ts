@@ -7,6 +7,7 @@ import { AppError } from '../model/errors.ts';
 import type { Address, Cause } from '../model/wire.ts';
 import { pause } from './abort.ts';
 import { dial, type DialResult } from './backend.ts';
+import type { Peers } from './peers.ts';
 import type { Login } from './startup.ts';
 import type { Wait, Wakes, Woken } from './wake.ts';
 import { encodeStartup } from './wire.ts';
@@ -23,6 +24,7 @@ export type Reached = {
 } & Extract<DialResult, { kind: 'ready' | 'refused' }>;
 
 export interface ReachOptions {
+  readonly peers: Peers;
   readonly wakes: Wakes;
   readonly login: Login;
   readonly cause: Cause;
@@ -63,7 +65,7 @@ export async function reach(options: ReachOptions): Promise<Reached> {
     const { address, epoch } = found;
     if (found.coldStart !== 'routed') coldStart = found.coldStart;
     const timeoutMs = Math.max(1, deadline - performance.now());
-    const result = await dial({ address, startup, timeoutMs, signal });
+    const result = await dial({ peers: options.peers, address, startup, timeoutMs, signal });
     if (result.kind === 'ready' || result.kind === 'refused')
       return { ...result, address, epoch, coldStart };
     if (result.kind === 'unfit') {

@@ -14,6 +14,7 @@ import { errorResponse } from './errors.ts';
 import { createHostAccess } from './host-access.ts';
 import { createIdle } from './idle.ts';
 import { createProxyMetrics } from './metrics.ts';
+import { createPeers, type PeersOptions } from './peers.ts';
 import { dismiss } from './session.ts';
 import { createSources } from './sources.ts';
 import { createSummaries } from './summaries.ts';
@@ -33,6 +34,8 @@ export interface ProxyOptions {
   readonly fleetSecret: string;
   /** What is shown to a client that comes now; without it there is no TLS. */
   readonly certificate?: () => Certificate;
+  /** How databases of other machines are reached; undefined: all are on this one. */
+  readonly peers?: PeersOptions;
   /** How long a client is held while its database wakes. */
   readonly holdMs: number;
   /** From a client's connect to its last message of the login; LOGIN_MS_MAX but in tests. */
@@ -58,7 +61,8 @@ type Open = Map<Socket, AbortController>;
 function createDeps(options: ProxyOptions, open: Open) {
   const { holdMs, log } = options;
   const api = createApiClient({ urls: options.apiUrls, token: options.apiToken });
-  const host = createHostAccess();
+  const peers = createPeers(options.peers ?? { own: '', context: undefined });
+  const host = createHostAccess(peers);
   const routeOf = (database: string) => wakes.lastRouteOf(database);
   // So that nobody dials what is not there.
   const onAsleep = (database: string, epoch: number) => void wakes.forget(database, epoch);
@@ -83,11 +87,11 @@ function createDeps(options: ProxyOptions, open: Open) {
     sessions: idle.sessions,
     connections: () => open.size,
   });
-  const [cancels, attempts] = [createCancelKeys(), createAttempts()];
+  const [cancels, attempts] = [createCancelKeys(peers), createAttempts()];
   const [sources, summaries] = [createSources(host), createSummaries(host)];
   const { fleetSecret, loginMs = LOGIN_MS_MAX, certificate = () => undefined } = options;
   const limits = { holdMs, loginMs };
-  const told = { sources, summaries, fleetSecret, certificate, limits };
+  const told = { peers, sources, summaries, fleetSecret, certificate, limits };
   const deps: ConnectionDeps = { access, attempts, wakes, cancels, idle, metrics, log, ...told };
   const close = async (): Promise<void> => {
     idle.stop();

@@ -75,8 +75,8 @@ export async function openCertificate(
  * Looks whether the user that this process is by now will read a new certificate.
  * @throws ConfigError
  */
-export function checkReadable({ cert, key }: Pick<CertificateFiles, 'cert' | 'key'>): void {
-  for (const path of [cert, key].filter((one) => one !== ''))
+export function checkReadable(paths: readonly string[]): void {
+  for (const path of paths.filter((one) => one !== ''))
     try {
       accessSync(path, constants.R_OK);
     } catch (error) {

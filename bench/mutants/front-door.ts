@@ -150,7 +150,7 @@ const guards: readonly Mutant[] = [
   {
     name: 'a key that the user can not read is taken',
     file: 'proxy/main.ts',
-    edits: [['checkReadable(files);', 'void checkReadable;']],
+    edits: [['checkReadable([...', 'void ([...']],
     shownBy: ['test/proxy/main.stack.test.ts', 'could not read again'],
   },
   {
@@ -179,7 +179,40 @@ const guards: readonly Mutant[] = [
   },
 ];
 
-export const FRONT_DOOR: readonly Mutant[] = [...guards, ...roles].map((one) => ({
+const GATE = 'test/proxy/gate.stack.test.ts';
+
+const gates: readonly Mutant[] = [
+  {
+    name: 'a gate lets everybody in',
+    file: 'proxy/gate.ts',
+    edits: [
+      [
+        'requestCert: true, rejectUnauthorized: true',
+        'requestCert: true, rejectUnauthorized: false',
+      ],
+    ],
+    shownBy: [GATE, 'a stranger is not let in'],
+  },
+  {
+    name: 'a gate leads wherever it is asked to',
+    file: 'proxy/gate.ts',
+    edits: [['!isServed(found.line, folders)', 'folders.length === 0']],
+    shownBy: [GATE, 'a gate leads nowhere else'],
+  },
+  {
+    name: 'a proxy does not look at the name of a gate',
+    file: 'proxy/peers.ts',
+    edits: [
+      [
+        'allowHalfOpen: true, ALPN',
+        'checkServerIdentity: () => undefined, allowHalfOpen: true, ALPN',
+      ],
+    ],
+    shownBy: [GATE, 'a gate of another name'],
+  },
+];
+
+export const FRONT_DOOR: readonly Mutant[] = [...guards, ...roles, ...gates].map((one) => ({
   ...one,
   name: `front door: ${one.name}`,
 }));

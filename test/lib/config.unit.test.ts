@@ -51,6 +51,21 @@ describe('the settings', () => {
     expect(Object.isFrozen(readManagementConfig(['PILOTLIGHT_BIND'], {}))).toBe(true);
   });
 
+  test.each(['host-1:7480', '10.0.0.1:1', '[fd00::1]:7480'])('of an end point: %s', (gate) => {
+    expect(readManagementConfig(['PILOTLIGHT_GATE'], { PILOTLIGHT_GATE: gate })).toEqual({
+      PILOTLIGHT_GATE: gate,
+    });
+  });
+
+  test.each(['host-1', ':7480', 'host-1:', 'host-1:99999', 'tcp://a:1', 'a:1/b', 'x@a:1'])(
+    'of no end point: %s',
+    (PILOTLIGHT_GATE) => {
+      expect(() => readManagementConfig(['PILOTLIGHT_GATE'], { PILOTLIGHT_GATE })).toThrow(
+        `PILOTLIGHT_GATE must be host:port, not "${PILOTLIGHT_GATE}"`,
+      );
+    },
+  );
+
   test('that are needed and missing are named with their meaning', () => {
     expect(() => readManagementConfig(['PILOTLIGHT_PORT'], {})).toThrow(ConfigError);
     expect(() => readManagementConfig(['PILOTLIGHT_PORT'], {})).toThrow(

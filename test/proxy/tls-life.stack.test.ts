@@ -113,8 +113,8 @@ describe('a certificate', () => {
     await expect(openCertificate({ cert, key: nowhere, log })).rejects.toThrow('can not be read');
     await expect(openCertificate({ cert: key, key, log })).rejects.toThrow('what it should be');
     expect(await openCertificate({ cert: '', key: '', log })).toBeUndefined();
-    expect(() => checkReadable({ cert, key: nowhere })).toThrow('can not read');
-    expect(() => checkReadable({ cert, key })).not.toThrow();
+    expect(() => checkReadable([cert, nowhere])).toThrow('can not read');
+    expect(() => checkReadable([cert, key])).not.toThrow();
   });
 });
 

@@ -1,0 +1,123 @@
+/**
+ * The gate of a machine: lets proxies of other machines to the sockets of its hosts. The first line that
+ * comes names a path, which is one of these or the connection is closed without a word, as by a
+ * Postgres that is gone. Who may come shows a certificate; decision 0012 says why it is done this way.
+ */
+import { connect } from 'node:net';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { Logger } from '../lib/log.ts';
+import { accessSocketIn } from '../lib/run-folder.ts';
+import type { GateSecrets } from './gate-files.ts';
+import { GATE_ALPN } from './peers.ts';
+import { splice } from './session.ts';
+
+/** A path of a Unix socket has 107 bytes. */
+const LINE_BYTES_MAX = 128;
+/** For the handshake, and for the line after it. */
+const OPENING_MS_MAX = 5_000;
+const NEWLINE = 0x0a;
+const KEEPALIVE_MS = 60_000;
+/** How long sessions may go on after the proxy was told to stop. */
+const GRACE_MS = 3_000;
+
+/** `<directory>.<epoch>/.s.PGSQL.<port>`, without the folder. */
+const SOCKET = /^[0-9a-z]+\.\d+\/\.s\.PGSQL\.\d+$/;
+
+/** Whether this is a socket of an incarnation, or of an agent, in one of these run folders. */
+export function isServed(path: string, folders: readonly string[]): boolean {
+  return folders.some((folder) => {
+    if (path === accessSocketIn(folder)) return true;
+    return path.startsWith(`${folder}/`) && SOCKET.test(path.slice(folder.length + 1));
+  });
+}
+
+/** The first line, and what came behind it. @returns undefined if none comes. */
+function readLine(socket: TLSSocket): Promise<{ line: string; rest: Buffer } | undefined> {
+  return new Promise((resolve) => {
+    let bytes: Buffer = Buffer.alloc(0);
+    const settle = (found: { line: string; rest: Buffer } | undefined): void => {
+      clearTimeout(timer);
+      socket.off('data', onData).off('end', onGone).off('close', onGone).pause();
+      resolve(found);
+    };
+    const onGone = (): void => settle(undefined);
+    const onData = (chunk: Buffer): void => {
+      bytes = Buffer.concat([bytes, chunk]);
+      const end = bytes.subarray(0, LINE_BYTES_MAX).indexOf(NEWLINE);
+      if (end >= 0)
+        settle({ line: bytes.toString('latin1', 0, end), rest: bytes.subarray(end + 1) });
+      else if (bytes.length >= LINE_BYTES_MAX) onGone();
+    };
+    const timer = setTimeout(onGone, OPENING_MS_MAX);
+    socket.on('data', onData).on('end', onGone).on('close', onGone);
+  });
+}
+
+export interface GateOptions {
+  readonly folders: readonly string[];
+  readonly secrets: () => GateSecrets;
+  readonly log: Logger;
+}
+
+export interface Gate {
+  /** Not listening yet. */
+  readonly server: Server;
+  /** Connections from other machines. */
+  readonly open: () => number;
+  /** Listens no more, and ends after `graceMs` what is open then. */
+  readonly drain: (graceMs?: number) => Promise<void>;
+}
+
+export function createGate({ folders, secrets, log }: GateOptions): Gate {
+  const open = new Set<TLSSocket>();
+
+  async function serve(peer: TLSSocket): Promise<void> {
+    const found = await readLine(peer);
+    if (found === undefined || !isServed(found.line, folders)) {
+      const who = { from: peer.remoteAddress, peer: peer.getPeerCertificate().subject?.CN };
+      if (found !== undefined) log.warn({ ...who, path: found.line }, 'no socket of this machine');
+      peer.destroy();
+      return;
+    }
+    const host = connect({ path: found.line, allowHalfOpen: true });
+    host.once('error', () => peer.destroy());
+    if (found.rest.length > 0) host.write(found.rest);
+    await splice(peer, host);
+  }
+
+  let shown = secrets();
+  const server = createServer(
+    {
+      ...shown.options,
+      ...{ requestCert: true, rejectUnauthorized: true },
+      ...{ ALPNProtocols: [GATE_ALPN], handshakeTimeout: OPENING_MS_MAX },
+      ...{ allowHalfOpen: true, noDelay: true, keepAlive: true },
+      keepAliveInitialDelay: KEEPALIVE_MS,
+    },
+    (peer) => {
+      open.add(peer);
+      peer.on('error', () => undefined);
+      peer.once('close', () => open.delete(peer));
+      void serve(peer);
+    },
+  );
+  server.on('tlsClientError', (error: Error, peer) => {
+    log.warn({ from: peer.remoteAddress, why: error.message }, 'a stranger at the gate');
+  });
+  // Before the handshake.
+  server.prependListener('connection', () => {
+    const now = secrets();
+    if (now !== shown) server.setSecureContext(now.options);
+    shown = now;
+  });
+  return {
+    server,
+    open: () => open.size,
+    async drain(graceMs = GRACE_MS) {
+      const closed = new Promise((resolve) => server.close(resolve));
+      const timer = setTimeout(() => open.forEach((peer) => peer.destroy()), graceMs);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}
