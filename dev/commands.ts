@@ -162,6 +162,7 @@ export function proxyCommand(plan: Plan, index: number): Startable {
     PILOTLIGHT_API_URLS: apiUrls(plan),
     PILOTLIGHT_API_TOKEN: plan.secrets.api_token_proxy,
     PILOTLIGHT_FLEET_SECRET: plan.secrets.fleet,
+    PILOTLIGHT_PROXIES: plan.ports.proxies.map(({ sql }) => `${plan.bind}:${sql}`).join(),
     PILOTLIGHT_TLS_CERT: plan.certificate.cert,
     PILOTLIGHT_TLS_KEY: plan.certificate.key,
   });

@@ -1,6 +1,9 @@
 /** Settings that only the proxy knows. */
-import { list, SERVICE_KEYS } from './config-services.ts';
+import { endPoint, list, SERVICE_KEYS } from './config-services.ts';
 import { integer, key, text } from './config.ts';
+
+const ends = (value: string, name: string): readonly string[] =>
+  list(value).map((end) => endPoint(end, name));
 
 export const PROXY_KEYS = {
   ...SERVICE_KEYS,
@@ -18,6 +21,11 @@ export const PROXY_KEYS = {
     parse: text,
     fallback: '',
     help: "file with the certificate's private key (PEM), readable by the proxy's user only",
+  }),
+  PILOTLIGHT_PROXIES: key({
+    parse: ends,
+    fallback: [],
+    help: 'host:port of all proxies, comma-separated, whom cancel requests of unknown sessions are passed to',
   }),
   PILOTLIGHT_GATE_BIND: key({
     parse: text,

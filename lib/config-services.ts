@@ -21,7 +21,7 @@ export function pairs(value: string, name: string): Readonly<Record<string, stri
 }
 
 /** `host:port`, as a URL has it. */
-function endPoint(value: string, name: string): string {
+export function endPoint(value: string, name: string): string {
   const url = URL.canParse(`tcp://${value}`) ? new URL(`tcp://${value}`) : undefined;
   if (url === undefined || url.port === '' || url.host !== value)
     throw new ConfigError(`${name} must be host:port, not "${value}"`);

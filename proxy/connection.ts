@@ -20,12 +20,12 @@ import type { Peers } from './peers.ts';
 import { reach } from './reach.ts';
 import { dismiss, splice } from './session.ts';
 import type { Sources } from './sources.ts';
-import { readLogin, type Login } from './startup.ts';
+import { readLogin, type FirstPacket, type Login } from './startup.ts';
 import { causeOf, roundMs, storyFacts, type Story } from './story.ts';
 import type { Ended, Summaries } from './summaries.ts';
 import type { Certificate } from './tls.ts';
 import type { Wakes } from './wake.ts';
-import { encodeBackendKey } from './wire.ts';
+import { encodeBackendKey, type BackendKey } from './wire.ts';
 
 export interface ConnectionDeps {
   readonly access: AccessCache;
@@ -33,6 +33,8 @@ export interface ConnectionDeps {
   readonly wakes: Wakes;
   readonly peers: Peers;
   readonly cancels: CancelKeys;
+  /** To other proxies. */
+  readonly passCancel: (key: BackendKey) => Promise<void>;
   readonly idle: Idle;
   readonly sources: Sources;
   readonly summaries: Summaries;
@@ -59,6 +61,15 @@ const isDelayed = (error: unknown): boolean =>
 const factsOf = ({ deps, story, front }: Connection): Record<string, unknown> =>
   storyFacts(story, front.channel?.version, deps.access);
 
+async function cancel(
+  { cancels, passCancel, metrics }: ConnectionDeps,
+  { key, isPassed }: Extract<FirstPacket, { kind: 'cancel' }>,
+): Promise<void> {
+  const found = key !== undefined && (await cancels.cancel(key));
+  metrics.cancel(found);
+  if (!found && key !== undefined && !isPassed) await passCancel(key);
+}
+
 /** Start-up and login. @returns undefined for a cancel request, which is done then. */
 async function admit(connection: Connection): Promise<Login | undefined> {
   const { deps, front, controller, story } = connection;
@@ -67,8 +78,7 @@ async function admit(connection: Connection): Promise<Login | undefined> {
   try {
     const startup = await readStartup(front, deps.certificate(), controller);
     if (startup.kind === 'cancel') {
-      const found = startup.key !== undefined && (await deps.cancels.cancel(startup.key));
-      deps.metrics.cancel(found);
+      await cancel(deps, startup);
       return undefined;
     }
     story.marks.startup = performance.now();

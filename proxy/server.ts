@@ -8,6 +8,7 @@ import { DEFAULT_IDLE_MS, HELD_MAX, LOGIN_MS_MAX } from '../model/limits.ts';
 import { createAccessCache } from './access-cache.ts';
 import { createApiClient } from './api-client.ts';
 import { createAttempts } from './attempts.ts';
+import { createCancelPeers } from './cancel-peers.ts';
 import { createCancelKeys } from './cancel.ts';
 import { serveConnection, type ConnectionDeps } from './connection.ts';
 import { errorResponse } from './errors.ts';
@@ -36,6 +37,8 @@ export interface ProxyOptions {
   readonly certificate?: () => Certificate;
   /** How databases of other machines are reached; undefined: all are on this one. */
   readonly peers?: PeersOptions;
+  /** Where the other proxies listen, for cancel requests that mean nothing here: `host:port`. */
+  readonly otherProxies?: readonly string[];
   /** How long a client is held while its database wakes. */
   readonly holdMs: number;
   /** From a client's connect to its last message of the login; LOGIN_MS_MAX but in tests. */
@@ -91,7 +94,8 @@ function createDeps(options: ProxyOptions, open: Open) {
   const [sources, summaries] = [createSources(host), createSummaries(host)];
   const { fleetSecret, loginMs = LOGIN_MS_MAX, certificate = () => undefined } = options;
   const limits = { holdMs, loginMs };
-  const told = { peers, sources, summaries, fleetSecret, certificate, limits };
+  const passCancel = createCancelPeers(options.otherProxies ?? []);
+  const told = { passCancel, peers, sources, summaries, fleetSecret, certificate, limits };
   const deps: ConnectionDeps = { access, attempts, wakes, cancels, idle, metrics, log, ...told };
   const close = async (): Promise<void> => {
     idle.stop();

@@ -11,6 +11,7 @@ import {
   decodeCancelRequest,
   GSSENC_REQUEST_CODE,
   MINOR_MAX,
+  PASSED_CANCEL_CODE,
   SSL_REQUEST_CODE,
   type BackendKey,
   type Decoded,
@@ -27,7 +28,12 @@ export type FirstPacket =
   | { readonly kind: 'hello' }
   | { readonly kind: 'ssl' }
   | { readonly kind: 'gssenc' }
-  | { readonly kind: 'cancel'; readonly key: BackendKey | undefined }
+  /** `isPassed`: by another proxy. */
+  | {
+      readonly kind: 'cancel';
+      readonly key: BackendKey | undefined;
+      readonly isPassed: boolean;
+    }
   | Startup;
 
 /** A length above this is no packet at all but bytes of some other protocol. */
@@ -56,7 +62,10 @@ function decodeParameters(body: Buffer): ReadonlyMap<string, string> {
 }
 
 function decodeWhole(code: number, packet: Buffer): FirstPacket {
-  if (code === CANCEL_REQUEST_CODE) return { kind: 'cancel', key: decodeCancelRequest(packet) };
+  if (code === CANCEL_REQUEST_CODE || code === PASSED_CANCEL_CODE) {
+    const isPassed = code === PASSED_CANCEL_CODE;
+    return { kind: 'cancel', key: decodeCancelRequest(packet), isPassed };
+  }
   if (code === SSL_REQUEST_CODE || code === GSSENC_REQUEST_CODE) {
     if (packet.length !== 8) throw violation('the encryption request is laid out wrongly');
     return { kind: code === SSL_REQUEST_CODE ? 'ssl' : 'gssenc' };

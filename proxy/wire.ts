@@ -13,6 +13,9 @@ export const CANCEL_REQUEST_CODE = (1234 << 16) | 5678;
 export const SSL_REQUEST_CODE = (1234 << 16) | 5679;
 export const GSSENC_REQUEST_CODE = (1234 << 16) | 5680;
 
+/** Of ours: a cancel request that another proxy has no session for. It goes no further. */
+export const PASSED_CANCEL_CODE = (1234 << 16) | 5690;
+
 /** The newest minor version that is spoken with clients: PG_PROTOCOL_LATEST of Postgres 18 is 3.2. */
 export const MINOR_MAX = 2;
 
@@ -165,11 +168,11 @@ export function decodeBackendKey(body: Buffer): BackendKey {
   return decodeKey(body);
 }
 
-export function encodeCancelRequest(key: BackendKey): Buffer {
+export function encodeCancelRequest(key: BackendKey, code = CANCEL_REQUEST_CODE): Buffer {
   const body = encodeKey(key);
   const head = Buffer.allocUnsafe(8);
   head.writeInt32BE(8 + body.length, 0);
-  head.writeInt32BE(CANCEL_REQUEST_CODE, 4);
+  head.writeInt32BE(code, 4);
   return Buffer.concat([head, body]);
 }
 

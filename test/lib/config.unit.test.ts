@@ -57,6 +57,14 @@ describe('the settings', () => {
     });
   });
 
+  test('of several end points, and of none', () => {
+    const read = (env: Record<string, string>) =>
+      readManagementConfig(['PILOTLIGHT_PROXIES'], env).PILOTLIGHT_PROXIES;
+    expect(read({ PILOTLIGHT_PROXIES: 'a:1, b:2' })).toEqual(['a:1', 'b:2']);
+    expect(read({})).toEqual([]);
+    expect(() => read({ PILOTLIGHT_PROXIES: 'a:1,b' })).toThrow('must be host:port, not "b"');
+  });
+
   test.each(['host-1', ':7480', 'host-1:', 'host-1:99999', 'tcp://a:1', 'a:1/b', 'x@a:1'])(
     'of no end point: %s',
     (PILOTLIGHT_GATE) => {

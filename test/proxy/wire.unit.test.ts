@@ -17,6 +17,7 @@ import {
   encodeSasl,
   encodeStartup,
   MESSAGE,
+  PASSED_CANCEL_CODE,
 } from '../../proxy/wire.ts';
 import { saslInitial, startupPacket } from './scram-client.ts';
 
@@ -107,8 +108,11 @@ describe('the first packet', () => {
   test('a cancel request carries its key; one of an impossible length carries none', () => {
     fc.assert(
       fc.property(key, (wanted) => {
-        const packet = encodeCancelRequest(wanted);
-        expect(decodeFirstPacket(packet)?.value).toEqual({ kind: 'cancel', key: wanted });
+        for (const isPassed of [false, true]) {
+          const packet = encodeCancelRequest(wanted, isPassed ? PASSED_CANCEL_CODE : undefined);
+          const value = { kind: 'cancel', key: wanted, isPassed };
+          expect(decodeFirstPacket(packet)?.value).toEqual(value);
+        }
       }),
     );
     for (const bytes of [8, 12, 269, 300]) {
@@ -117,6 +121,7 @@ describe('the first packet', () => {
       expect(decodeFirstPacket(packet.subarray(0, bytes))?.value).toEqual({
         kind: 'cancel',
         key: undefined,
+        isPassed: false,
       });
     }
   });
