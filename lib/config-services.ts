@@ -45,7 +45,7 @@ export const SERVICE_KEYS = {
   PILOTLIGHT_TOKENS: key({
     parse: pairs,
     secret: true,
-    help: 'callers of this service: scope=SHA-256 of the token in hex, comma-separated',
+    help: 'callers of this service: scope=SHA-256 of the token in hex (two with + between), comma-separated',
   }),
   PILOTLIGHT_GATE: key({
     parse: endPoint,

@@ -46,6 +46,13 @@ describe('bearer tokens', () => {
     expect(codeFor(authorization, ['proxy'])).toBe('unauthenticated');
   });
 
+  test('of a scope may be two while one takes the place of the other', () => {
+    const table = fixedTokens({ api: `${hashToken('old')}+${hashToken('new')}` });
+    for (const token of ['old', 'new'])
+      expect(codeFor(`Bearer ${token}`, ['api'], table)).toBe('ok api');
+    expect(codeFor('Bearer other', ['api'], table)).toBe('unauthenticated');
+  });
+
   test('a table without callers knows nobody', () => {
     expect(() => fixedTokens({}).check('Bearer x', ['proxy'])).toThrow(AppError);
   });
