@@ -166,8 +166,17 @@ export function dial(request: DialRequest): Promise<DialResult> {
       Math.min(request.timeoutMs, SILENT_MS),
     );
     signal.addEventListener('abort', onAbort, { once: true });
-    // EAGAIN: the queue of the listening socket is full (connect(2)); somebody does listen.
-    socket.on('error', (error: NodeJS.ErrnoException) => (backlogFull = error.code === 'EAGAIN'));
+    const onError = (error: NodeJS.ErrnoException): void => {
+      // The queue of the listening socket is full (connect(2)); somebody does listen.
+      backlogFull = error.code === 'EAGAIN';
+      // What no system call says is about certificates, and does not pass.
+      const isOurs = spot.gate !== undefined && error.syscall === undefined;
+      if (!isOurs || error.code === 'ECONNRESET') return;
+      const why = `the gate ${spot.gate}: ${error.code ?? error.message}`;
+      settle(() => resolve({ kind: 'unfit', why }), false);
+    };
+    // Stays: a session's own error is handled where the session is.
+    socket.on('error', onError);
     socket.on('close', onClose);
     socket.on('end', onClose);
     socket.on('data', onData);

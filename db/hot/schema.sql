@@ -846,8 +846,10 @@ CREATE OR REPLACE FUNCTION public.event_insert(events jsonb, most bigint)
  RETURNS boolean
  LANGUAGE plpgsql
 AS $function$
+declare
+  rows bigint := (select coalesce(max(id), 0) - coalesce(min(id), 0) from event);
 begin
-  if (select coalesce(max(id), 0) - coalesce(min(id), 0) >= most from event) then
+  if rows >= most then
     return false;
   end if;
   insert into event (host_id, boot, seq, kind, at, database_id, directory, tenant, epoch, size, reason,
@@ -858,6 +860,7 @@ begin
       host text, boot bigint, seq bigint, kind text, at timestamptz, database text, directory text,
       epoch bigint, size text, reason text, cause jsonb, request_id text, sessions jsonb)
     left join database d on d.id = e.database
+   where e.kind <> 'sessions' or rows < most / 2
   on conflict (host_id, boot, seq) do nothing;
   return true;
 end

@@ -26,6 +26,7 @@ import { startStack, type Stack } from '../../dev/stack.ts';
 import { freePort } from '../../lib/free-port.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
 import type { CreateAnswer, DatabaseDetail } from '../../model/wire.ts';
+import { dial } from '../../proxy/backend.ts';
 import { createPeers, GATE_ALPN } from '../../proxy/peers.ts';
 
 const HOSTS = 2;
@@ -202,6 +203,13 @@ test('a proxy says nothing to a gate of another name', async () => {
   ] as const) {
     const context = createSecureContext({ ...far, ca });
     const peers = createPeers({ own: '', context: () => context });
+    const address = { socket: `tls://${gate}/run/a.1`, port: 5432 };
+    const startup = Buffer.from('a start-up packet');
+    const { signal } = new AbortController();
+    expect(await dial({ peers, address, startup, timeoutMs: 5_000, signal })).toEqual({
+      kind: 'unfit',
+      why: `the gate ${gate}: ${code}`,
+    });
     const socket = peers.connect({ gate, path: '/run/a.1/.s.PGSQL.5432' });
     socket.write('a start-up packet');
     const [error] = (await once(socket, 'error').catch((e: unknown) => [e])) as [Error];
