@@ -209,16 +209,21 @@ async function refuse(connection: Connection, error: unknown): Promise<void> {
 }
 
 /** IPv4 in its own form where the socket listens on both families. */
-const sourceOf = (socket: Socket): string => (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
+export const sourceOf = (socket: Socket): string =>
+  (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
 
-/**
- * Serves one client until its connection is closed.
- * @param controller whoever aborts it ends a login with the reason; a session is not touched by it.
- */
+export interface ConnectionOptions {
+  /** Whoever aborts it ends a login with the reason; a session is not touched by it. */
+  readonly controller: AbortController;
+  /** Told when a password has been proven. */
+  readonly onProven: () => void;
+}
+
+/** Serves one client until its connection is closed. */
 export async function serveConnection(
   deps: ConnectionDeps,
   socket: Socket,
-  controller: AbortController,
+  { controller, onProven }: ConnectionOptions,
 ): Promise<void> {
   socket.on('error', () => controller.abort(CLIENT_LEFT));
   const front = createFront(socket, controller);
@@ -237,6 +242,7 @@ export async function serveConnection(
       front.reader.release();
       return await dismiss(front.socket, Buffer.alloc(0));
     }
+    onProven();
     await serve(connection, login);
   } catch (error) {
     await refuse(connection, error);

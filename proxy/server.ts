@@ -10,11 +10,12 @@ import { createApiClient } from './api-client.ts';
 import { createAttempts } from './attempts.ts';
 import { createCancelPeers } from './cancel-peers.ts';
 import { createCancelKeys } from './cancel.ts';
-import { serveConnection, type ConnectionDeps } from './connection.ts';
+import { serveConnection, sourceOf, type ConnectionDeps } from './connection.ts';
 import { errorResponse } from './errors.ts';
 import { createHostAccess } from './host-access.ts';
 import { createIdle } from './idle.ts';
 import { createProxyMetrics } from './metrics.ts';
+import { createNewcomers } from './newcomers.ts';
 import { createPeers, type PeersOptions } from './peers.ts';
 import { dismiss } from './session.ts';
 import { createSources } from './sources.ts';
@@ -43,6 +44,8 @@ export interface ProxyOptions {
   readonly holdMs: number;
   /** From a client's connect to its last message of the login; LOGIN_MS_MAX but in tests. */
   readonly loginMs?: number;
+  /** Connections of one source that have proven nothing yet; half of HELD_MAX but in tests. */
+  readonly newcomersMax?: number;
   readonly registry: Registry;
   readonly log: Logger;
 }
@@ -110,24 +113,28 @@ function createDeps(options: ProxyOptions, open: Open) {
 export function createProxy(options: ProxyOptions): Proxy {
   const open: Open = new Map();
   const { deps, close } = createDeps(options, open);
+  const newcomers = createNewcomers(options.newcomersMax);
   let draining = false;
 
   async function accept(socket: Socket): Promise<void> {
     const controller = new AbortController();
     open.set(socket, controller);
+    const onProven = newcomers.enter(sourceOf(socket));
     try {
       // Every held client has a connection; above that many logins nobody could be served anyway.
-      if (draining || open.size - deps.idle.sessions() > HELD_MAX) {
+      const isFull = open.size - deps.idle.sessions() > HELD_MAX || onProven === undefined;
+      if (draining || isFull) {
         socket.on('error', () => undefined);
         const code = draining ? 'shutting_down' : 'too_many_clients';
         await dismiss(socket, errorResponse(new AppError(code)));
       } else {
-        await serveConnection(deps, socket, controller);
+        await serveConnection(deps, socket, { controller, onProven });
       }
     } catch (error) {
       options.log.error({ err: error }, 'BUG: a connection ended with an exception');
       socket.destroy();
     } finally {
+      onProven?.();
       open.delete(socket);
     }
   }

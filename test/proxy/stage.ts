@@ -47,6 +47,7 @@ export interface StageOptions {
   readonly certificate?: () => Certificate;
   readonly holdMs?: number;
   readonly loginMs?: number;
+  readonly newcomersMax?: number;
   readonly idleMs?: number;
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -107,6 +108,7 @@ export async function createStage(options: StageOptions = {}): Promise<Stage> {
     fleetSecret: 'a secret of the fleet',
     holdMs: options.holdMs ?? 10_000,
     ...(options.loginMs === undefined ? {} : { loginMs: options.loginMs }),
+    ...(options.newcomersMax === undefined ? {} : { newcomersMax: options.newcomersMax }),
     ...(options.certificate === undefined ? {} : { certificate: options.certificate }),
     registry,
     log: createLogger('proxy', 'error'),
