@@ -43,6 +43,8 @@ export interface Supervisor {
 
 interface Entry {
   readonly what: Startable;
+  /** What runs now: of one that has been replaced the end is heard late, and means nothing. */
+  run: symbol | undefined;
   id: ProcessId | undefined;
   since: number;
   backoffMs: number;
@@ -78,7 +80,8 @@ function began(shared: Shared, entry: Entry, id: ProcessId | undefined): void {
   shared.options.changed(running(shared));
 }
 
-function ended(shared: Shared, entry: Entry, how: string): void {
+function ended(shared: Shared, entry: Entry, run: symbol, how: string): void {
+  if (entry.run !== run) return;
   entry.id = undefined;
   shared.options.changed(running(shared));
   if (isOver(shared, entry)) return;
@@ -92,16 +95,18 @@ function ended(shared: Shared, entry: Entry, how: string): void {
 
 async function spawn(shared: Shared, entry: Entry): Promise<void> {
   if (isOver(shared, entry)) return;
+  const run = Symbol(entry.what.name);
+  entry.run = run;
   let child: ChildProcess;
   try {
     child = await entry.what.spawn();
   } catch (error) {
-    ended(shared, entry, error instanceof Error ? error.message : String(error));
+    ended(shared, entry, run, error instanceof Error ? error.message : String(error));
     return;
   }
-  child.once('exit', (code, name) => ended(shared, entry, name ?? `exit code ${code}`));
+  child.once('exit', (code, name) => ended(shared, entry, run, name ?? `exit code ${code}`));
   child.once('error', (error) => {
-    if (child.pid === undefined) ended(shared, entry, error.message);
+    if (child.pid === undefined) ended(shared, entry, run, error.message);
   });
   child.unref();
   const id = child.pid === undefined ? undefined : identify(child.pid);
@@ -115,6 +120,7 @@ const isOver = ({ sealed }: Shared, { stopped, held }: Entry): boolean => sealed
 function enter({ entries }: Shared, what: Startable): Entry {
   const entry: Entry = {
     what,
+    run: undefined,
     id: undefined,
     since: 0,
     backoffMs: BACKOFF_MS_MIN,
@@ -128,11 +134,13 @@ function enter({ entries }: Shared, what: Startable): Entry {
 
 function adopt(shared: Shared, what: Startable, id: ProcessId): void {
   const entry = enter(shared, what);
+  const run = Symbol(what.name);
+  entry.run = run;
   began(shared, entry, id);
   const timer = setInterval(() => {
     if (isAlive(id)) return;
     clearInterval(timer);
-    ended(shared, entry, 'gone');
+    ended(shared, entry, run, 'gone');
   }, LOOK_MS);
   timer.unref();
 }
