@@ -7,6 +7,12 @@ const ADMIN_SHUTDOWN = '57P01';
 const BYTES_MAX = 2_048;
 const HEAD_BYTES = 5;
 
+/** Terminate: a client that goes in order says so last, and Postgres then closes first. */
+const TERMINATE = Buffer.from([0x58, 0, 0, 0, 4]);
+
+export const saysGoodbye = (bytes: Buffer): boolean =>
+  bytes.length >= TERMINATE.length && TERMINATE.equals(bytes.subarray(-TERMINATE.length));
+
 /** True whichever of them it was. */
 const HINT = 'Connect again; a database that has been put to sleep wakes then.';
 

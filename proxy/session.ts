@@ -1,6 +1,6 @@
 /** A session: bytes both ways between a client and its Postgres, until both have ended. */
 import type { Socket } from 'node:net';
-import { mayBeLast, withHint } from './last-words.ts';
+import { mayBeLast, saysGoodbye, withHint } from './last-words.ts';
 
 /** How long a side may take to end after the other has gone. */
 const LINGER_MS = 5_000;
@@ -9,6 +9,20 @@ export interface SessionEnd {
   readonly ended: 'client' | 'postgres' | 'client_broken' | 'postgres_broken';
   readonly bytesIn: number;
   readonly bytesOut: number;
+}
+
+/** Client to Postgres, with back-pressure. @returns whether what came last was a goodbye. */
+function ask(client: Socket, backend: Socket): () => boolean {
+  let last: Buffer | undefined;
+  backend.on('drain', () => client.resume());
+  client.on('data', (bytes: Buffer) => {
+    last = bytes;
+    // Nobody listens any more: it is read all the same, so that an end is seen.
+    if (backend.writable && !backend.write(bytes)) client.pause();
+  });
+  client.once('end', () => backend.end());
+  client.resume();
+  return () => last !== undefined && saysGoodbye(last);
 }
 
 /**
@@ -65,10 +79,10 @@ export function splice(client: Socket, backend: Socket): Promise<SessionEnd> {
     };
     client.once('end', () => (ended ??= 'client'));
     backend.once('end', () => {
-      ended ??= 'postgres';
+      ended ??= isLeaving() ? 'client' : 'postgres';
       // Postgres never ends one direction only: nobody listens to the client any more.
-      client.unpipe(backend).resume();
       backend.end();
+      client.resume();
     });
     client.once('error', () => (ended ??= 'client_broken'));
     backend.once('error', () => (ended ??= 'postgres_broken'));
@@ -79,7 +93,7 @@ export function splice(client: Socket, backend: Socket): Promise<SessionEnd> {
     });
     // What Postgres said last is still on its way to the client.
     backend.once('close', () => onClose(client));
-    client.pipe(backend);
+    const isLeaving = ask(client, backend);
     answer(backend, client);
   });
 }

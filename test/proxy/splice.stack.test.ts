@@ -141,6 +141,19 @@ describe.each(PAIRS)('%s', (_, pair) => {
 describe.each(PAIRS)('last words, %s', (_, pair) => {
   beforeEach(() => open(pair));
 
+  test('a client that says goodbye has ended the session, though Postgres closes first', async () => {
+    ends.client.write('some');
+    ends.client.write(Buffer.from('X\0\0\0\u0004'));
+    let heard = 0;
+    ends.postgres.on('data', (bytes: Buffer) => (heard += bytes.length));
+    await until(() => heard === 9);
+    ends.postgres.end();
+    ends.client.resume();
+    await once(ends.client, 'end');
+    ends.client.end();
+    expect(await ends.session).toMatchObject({ ended: 'client' });
+  });
+
   test('the words with which an administrator ends a session get a hint, and nothing else does', async () => {
     const texts: string[] = [];
     ends.client.on('data', (bytes: Buffer) => texts.push(bytes.toString()));
