@@ -1,5 +1,6 @@
 /** Reads what callers send. Everything that is wrong is a typed error that names the field. */
 import { createHash } from 'node:crypto';
+import { plainText } from '../lib/plain-text.ts';
 import { AppError } from '../model/errors.ts';
 import type { Identity, NewIdentity } from '../model/identity.ts';
 import { parseIdentity } from '../model/identity-parse.ts';
@@ -11,6 +12,7 @@ import type {
   ApplyRequest,
   Asked,
   AttachRequest,
+  Cause,
   CreateRequest,
   DegradedAttachRequest,
   SlotRef,
@@ -63,12 +65,26 @@ export function warmRequestOf(body: unknown): WarmRequest {
   return fields['slot'] === undefined ? { size } : { size, slot: count(fields, 'slot', SLOT_MAX) };
 }
 
-/** Facts for events, as the api says them: what is no cause is left out. */
-function askedOf({ cause, request_id: id }: Fields): Asked {
-  const texts = Object.entries(cause ?? {}).filter(([, text]) => typeof text === 'string');
+/** What the api takes in an event: one that it refuses would hold up all that follow. */
+const TEXT_MAX = 200;
+const CAUSES = ['role', 'application_name', 'source'] as const;
+
+export const textOf = (value: unknown): string | undefined =>
+  typeof value === 'string' ? plainText(value, TEXT_MAX) : undefined;
+
+/** Who wants something; what is no cause is left out. */
+export function causeOf(value: unknown): Cause {
+  const fields = typeof value === 'object' ? (value as Fields | null) : null;
+  const texts = CAUSES.map((name) => [name, textOf(fields?.[name])] as const);
+  return Object.fromEntries(texts.filter(([, text]) => text !== undefined));
+}
+
+/** Facts for events, as the api says them. */
+function askedOf({ cause: said, request_id }: Fields): Asked {
+  const [cause, id] = [causeOf(said), textOf(request_id)];
   return {
-    ...(texts.length === 0 ? {} : { cause: Object.fromEntries(texts) }),
-    ...(typeof id === 'string' ? { request_id: id } : {}),
+    ...(Object.keys(cause).length === 0 ? {} : { cause }),
+    ...(id === undefined ? {} : { request_id: id }),
   };
 }
 

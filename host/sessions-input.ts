@@ -1,12 +1,10 @@
 /** Reads what proxies tell of sessions. Everything that is wrong is a typed error that names the field. */
 import { isIP } from 'node:net';
-import type { Cause, SessionsEnded, SessionSource, SessionSummary } from '../model/wire.ts';
-import { bad, count, databaseOf, EPOCH_MAX, fieldsOf } from './input.ts';
+import type { SessionsEnded, SessionSource, SessionSummary } from '../model/wire.ts';
+import { bad, causeOf, count, databaseOf, EPOCH_MAX, fieldsOf, textOf } from './input.ts';
 
 const SESSIONS_MAX = 1_000;
 const PID_MAX = 2 ** 31 - 1;
-/** What the api takes in an event: one that it refuses would hold up all that follow. */
-const TEXT_MAX = 200;
 
 type Fields = ReturnType<typeof fieldsOf>;
 
@@ -28,10 +26,10 @@ export const sessionSourcesOf = (body: unknown): readonly SessionSource[] =>
     return { ...incarnationOf(fields), pid: count(fields, 'pid', PID_MAX), source };
   });
 
-function textOf(fields: Fields, field: string): string {
-  const value = fields[field];
-  if (typeof value !== 'string' || value.length > TEXT_MAX) throw bad(field);
-  return value;
+function wordOf(fields: Fields, field: string): string {
+  const text = textOf(fields[field]);
+  if (text === undefined || text === '') throw bad(field);
+  return text;
 }
 
 function amountOf(fields: Fields, field: string): number {
@@ -40,16 +38,10 @@ function amountOf(fields: Fields, field: string): number {
   return value;
 }
 
-function causeOf(value: unknown): Cause {
-  const fields = fieldsOf(value, 'cause');
-  const names = ['role', 'application_name', 'source'].filter((name) => fields[name] !== undefined);
-  return Object.fromEntries(names.map((name) => [name, textOf(fields, name)]));
-}
-
 const summaryOf = (fields: Fields): SessionSummary => ({
   ...incarnationOf(fields),
   cause: causeOf(fields['cause']),
-  ended: textOf(fields, 'ended'),
+  ended: wordOf(fields, 'ended'),
   count: count(fields, 'count', Number.MAX_SAFE_INTEGER),
   bytes_in: amountOf(fields, 'bytes_in'),
   bytes_out: amountOf(fields, 'bytes_out'),
@@ -59,7 +51,7 @@ const summaryOf = (fields: Fields): SessionSummary => ({
 export function sessionsEndedOf(body: unknown): SessionsEnded {
   const fields = fieldsOf(body);
   return {
-    proxy: textOf(fields, 'proxy'),
+    proxy: wordOf(fields, 'proxy'),
     batch: count(fields, 'batch', Number.MAX_SAFE_INTEGER),
     sessions: each(body, summaryOf),
   };

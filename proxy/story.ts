@@ -1,5 +1,7 @@
 /** What is said of a connection, in the log and in the event feed; never used to decide anything. Pure. */
+import { plainText } from '../lib/plain-text.ts';
 import type { AccessAnswer, Cause } from '../model/wire.ts';
+import { networkOf } from './attempts.ts';
 import type { Reached } from './reach.ts';
 import type { Login } from './startup.ts';
 
@@ -53,12 +55,10 @@ const NAME_MAX = 63;
 
 /** Names that nobody has proven are not passed on. */
 export function causeOf({ login, source, marks }: Story): Cause {
-  if (login === undefined || marks.auth === undefined) return { source };
-  const { role, applicationName } = login;
+  if (login === undefined || marks.auth === undefined) return { source: networkOf(source) };
+  const { role, applicationName: name } = login;
   return {
-    ...{ role: role.slice(0, NAME_MAX), source },
-    ...(applicationName === undefined
-      ? {}
-      : { application_name: applicationName.slice(0, NAME_MAX) }),
+    ...{ role: plainText(role, NAME_MAX), source },
+    ...(name === undefined ? {} : { application_name: plainText(name, NAME_MAX) }),
   };
 }
