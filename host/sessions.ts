@@ -53,7 +53,7 @@ export function createSessions(
       const identityOf = (database: string) => identities.recent(database, IDENTITY_MS_MAX);
       const found = await Promise.all(sessions.map(({ database }) => identityOf(database)));
       // The same call may have come twice meanwhile.
-      if ((batches.get(proxy) ?? 0) >= batch) return;
+      if ((batches.get(proxy) ?? 0) >= batch) return journal.flushed();
       for (const [at, { database, epoch, cause, ...summary }] of sessions.entries()) {
         const identity = found[at];
         // Deleted, and its data are gone.
@@ -65,6 +65,8 @@ export function createSessions(
       batches.delete(proxy);
       batches.set(proxy, batch);
       bound(batches, PROXIES_MAX);
+      // Whoever is answered forgets them.
+      await journal.flushed();
     },
   };
 }

@@ -8,6 +8,8 @@ import type { HostAccess } from './host-access.ts';
 
 const PATH = '/v1/sessions/opened';
 const TELL_MS = 1_000;
+/** In one turn of so many without any news, so that an agent that was started anew is noticed. */
+const ANYWAY_EVERY = 5;
 /** Of one host at once; the rest follows. */
 const SESSIONS_PER_CALL = 500;
 
@@ -29,6 +31,7 @@ interface Host {
 export function createSources(host: Pick<HostAccess, 'tell'>): Sources {
   const hosts = new Map<string, Host>();
   let timer: NodeJS.Timeout | undefined;
+  let turn = 0;
   let stopped = false;
 
   async function tell(one: Host): Promise<void> {
@@ -50,10 +53,11 @@ export function createSources(host: Pick<HostAccess, 'tell'>): Sources {
   }
 
   async function tellAll(): Promise<void> {
-    const owed = [...hosts.values()].filter(({ untold }) => untold.size > 0);
-    await Promise.all(owed.map(tell));
+    turn += 1;
+    const isDue = ({ untold }: Host): boolean => untold.size > 0 || turn % ANYWAY_EVERY === 0;
+    await Promise.all([...hosts.values()].filter(isDue).map(tell));
     timer = undefined;
-    if (owed.some(({ untold }) => untold.size > 0)) arm();
+    if (hosts.size > 0) arm();
   }
 
   return {

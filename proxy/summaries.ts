@@ -11,23 +11,27 @@ import type { HostAccess } from './host-access.ts';
 const PATH = '/v1/sessions/ended';
 const TELL_MS = 5_000;
 const SUMMARIES_PER_CALL = 500;
-/** Of one host, not told yet; above it roles and sources of a database are no longer told apart. */
-const APART_MAX = 2_000;
-/** While no agent takes them: above it they are in the log only. */
+/** Of one database, not told yet; above it its roles and sources are no longer told apart. */
+const APART_MAX = 50;
+/** Of one host, while its agent takes none: above it they are in the log only. */
 const SUMMARIES_MAX = 10_000;
+/** So that a stop ends. */
+const LAST_CALLS_MAX = 20;
 
 export type Ended = Omit<SessionSummary, 'count'>;
 
 export interface Summaries {
   readonly ended: (address: Address, session: Ended) => void;
-  /** Tells what is there, once. */
+  /** Tells what is there, as long as it is taken. */
   readonly stop: () => Promise<void>;
 }
 
 interface Host {
   /** Any of its addresses: they are in one folder. */
   readonly address: Address;
-  gathered: Map<string, SessionSummary>;
+  readonly gathered: Map<string, SessionSummary>;
+  /** How many of those are of a database. */
+  readonly apart: Map<string, number>;
   /** Sent, and not answered yet. */
   sending: SessionsEnded | undefined;
 }
@@ -53,16 +57,25 @@ export function createSummaries(host: Pick<HostAccess, 'tell'>): Summaries {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
-  async function tell(key: string, one: Host): Promise<void> {
-    if (one.sending === undefined) {
-      const entries = [...one.gathered].slice(0, SUMMARIES_PER_CALL);
-      for (const [taken] of entries) one.gathered.delete(taken);
-      one.sending = { proxy, batch: ++batch, sessions: entries.map(([, summary]) => summary) };
+  function take(one: Host): SessionsEnded {
+    const entries = [...one.gathered].slice(0, SUMMARIES_PER_CALL);
+    for (const [key, { database }] of entries) {
+      one.gathered.delete(key);
+      one.apart.set(database, (one.apart.get(database) ?? 0) - 1);
     }
+    if (one.gathered.size === 0) one.apart.clear();
+    return { proxy, batch: ++batch, sessions: entries.map(([, summary]) => summary) };
+  }
+
+  /** @returns whether there is more, and somebody who takes it. */
+  async function tell(key: string, one: Host): Promise<boolean> {
     // The same batch again, until it is answered.
-    if ((await host.tell(one.address, PATH, one.sending)) === undefined) return;
-    one.sending = undefined;
-    if (one.gathered.size === 0) hosts.delete(key);
+    const sent = (one.sending ??= take(one));
+    if ((await host.tell(one.address, PATH, sent)) === undefined) return false;
+    if (one.sending === sent) one.sending = undefined;
+    if (one.gathered.size > 0) return true;
+    hosts.delete(key);
+    return false;
   }
 
   async function tellAll(): Promise<void> {
@@ -80,21 +93,29 @@ export function createSummaries(host: Pick<HostAccess, 'tell'>): Summaries {
   return {
     ended(address, session) {
       const folder = runFolderOf(address.socket);
-      const one = hosts.get(folder) ?? { address, gathered: new Map(), sending: undefined };
+      const one = hosts.get(folder) ?? {
+        ...{ address, gathered: new Map(), apart: new Map(), sending: undefined },
+      };
       hosts.set(folder, one);
-      const apart = keyOf(session);
-      const alike = one.gathered.size < APART_MAX || one.gathered.has(apart);
-      const told = alike ? session : { ...session, cause: {} };
+      const { gathered, apart } = one;
+      const here = apart.get(session.database) ?? 0;
+      const isApart = here < APART_MAX || gathered.has(keyOf(session));
+      const told = isApart ? session : { ...session, cause: {} };
       const key = keyOf(told);
-      const before = one.gathered.get(key);
-      if (before === undefined && one.gathered.size >= SUMMARIES_MAX) return;
-      one.gathered.set(key, sum(before, told));
+      const before = gathered.get(key);
+      if (before === undefined && gathered.size >= SUMMARIES_MAX) return;
+      if (before === undefined) apart.set(session.database, here + 1);
+      gathered.set(key, sum(before, told));
       arm();
     },
     async stop() {
       stopped = true;
       clearTimeout(timer);
-      await Promise.all([...hosts].map(([key, one]) => tell(key, one)));
+      await Promise.all(
+        [...hosts].map(async ([key, one]) => {
+          for (let calls = 0; calls < LAST_CALLS_MAX && (await tell(key, one)); calls++);
+        }),
+      );
     },
   };
 }
