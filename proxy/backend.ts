@@ -30,6 +30,8 @@ export type DialResult =
   | { readonly kind: 'later' }
   /** Nobody listens there any more, or whoever listens has said nothing for long. */
   | { readonly kind: 'gone' }
+  /** The way there is closed: the gate of its machine does not answer, and says nothing of the database. */
+  | { readonly kind: 'unreachable' }
   /** Postgres' own ErrorResponse, for the client as it is. */
   | { readonly kind: 'refused'; readonly error: Buffer; readonly sqlstate: string }
   /** It is no Postgres that lets us in. */
@@ -121,6 +123,10 @@ export interface DialRequest {
   readonly signal: AbortSignal;
 }
 
+/** Codes of errno(3), and what Node adds for a name of several addresses. */
+const isOfSockets = ({ code = '' }: NodeJS.ErrnoException): boolean =>
+  /^E[A-Z0-9]+$/.test(code) || code === 'ERR_SOCKET_CONNECTION_TIMEOUT';
+
 /**
  * Connects and waits until Postgres is ready for the client's first query.
  * @throws the signal's reason when it is aborted; AppError `protocol_violation`
@@ -135,6 +141,8 @@ export function dial(request: DialRequest): Promise<DialResult> {
     const socket = peers.connect(spot);
     const greeting = createGreeting();
     let backlogFull = false;
+    let isThere = spot.gate === undefined;
+    socket.once('secureConnect', () => (isThere = true));
 
     const settle = (finish: () => void, keep: boolean): void => {
       clearTimeout(timer);
@@ -144,8 +152,10 @@ export function dial(request: DialRequest): Promise<DialResult> {
       finish();
     };
     const onAbort = (): void => settle(() => reject(signal.reason as Error), false);
-    const onClose = (): void =>
-      settle(() => resolve({ kind: backlogFull ? 'later' : 'gone' }), false);
+    const onClose = (): void => {
+      const kind = backlogFull ? 'later' : isThere ? 'gone' : 'unreachable';
+      settle(() => resolve({ kind }), false);
+    };
     const onData = (chunk: Buffer): void => {
       try {
         const result = greeting.push(chunk);
@@ -169,9 +179,8 @@ export function dial(request: DialRequest): Promise<DialResult> {
     const onError = (error: NodeJS.ErrnoException): void => {
       // The queue of the listening socket is full (connect(2)); somebody does listen.
       backlogFull = error.code === 'EAGAIN';
-      // What no system call says is about certificates, and does not pass.
-      const isOurs = spot.gate !== undefined && error.syscall === undefined;
-      if (!isOurs || error.code === 'ECONNRESET') return;
+      // All else that a gate fails with is about certificates, and does not pass.
+      if (spot.gate === undefined || isOfSockets(error)) return;
       const why = `the gate ${spot.gate}: ${error.code ?? error.message}`;
       settle(() => resolve({ kind: 'unfit', why }), false);
     };

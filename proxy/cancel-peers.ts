@@ -4,12 +4,17 @@
  */
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
+import { networkOf } from './attempts.ts';
 import { endOf } from './peers.ts';
 import { encodeCancelRequest, PASSED_CANCEL_CODE, type BackendKey } from './wire.ts';
 
-const CALL_MS_MAX = 5_000;
-/** So that whoever sends keys of no session costs the others little. */
+/** Less than a drain lasts. */
+const CALL_MS_MAX = 2_000;
+/** How long the addresses of a name are remembered. */
+const RESOLVED_MS = 5_000;
+/** Of one source: so that whoever sends keys of no session costs little, and takes nobody's turn. */
 const PASSED_PER_SECOND = 100;
+const SOURCES_MAX = 10_000;
 
 /** Resolves when it is closed: a proxy does so when Postgres has taken the request, or it knows no such key. */
 function pass(host: string, port: number, packet: Buffer): Promise<void> {
@@ -30,19 +35,35 @@ function pass(host: string, port: number, packet: Buffer): Promise<void> {
 export function createCancelPeers(
   peers: readonly string[],
   now: () => number = () => performance.now(),
-): (key: BackendKey) => Promise<void> {
-  let [second, passed] = [0, 0];
+): (key: BackendKey, source: string) => Promise<void> {
+  let second = 0;
+  const passed = new Map<string, number>();
+  const resolved = new Map<string, { readonly at: number; readonly hosts: Promise<string[]> }>();
+
+  function hostsOf(name: string): Promise<string[]> {
+    const known = resolved.get(name);
+    if (known !== undefined && now() - known.at < RESOLVED_MS) return known.hosts;
+    const hosts = lookup(name, { all: true }).then(
+      (found) => found.map(({ address }) => address),
+      () => [],
+    );
+    resolved.set(name, { at: now(), hosts });
+    return hosts;
+  }
 
   async function passTo(peer: string, packet: Buffer): Promise<void> {
     const { host, port } = endOf(peer);
-    const found = await lookup(host, { all: true }).catch(() => []);
-    await Promise.all(found.map(({ address }) => pass(address, port, packet)));
+    await Promise.all((await hostsOf(host)).map((address) => pass(address, port, packet)));
   }
 
-  return async (key) => {
+  return async (key, source) => {
     const current = Math.floor(now() / 1_000);
-    if (current !== second) [second, passed] = [current, 0];
-    if (++passed > PASSED_PER_SECOND) return;
+    if (current !== second) passed.clear();
+    second = current;
+    const network = networkOf(source);
+    const count = (passed.get(network) ?? 0) + 1;
+    if (count > PASSED_PER_SECOND || passed.size > SOURCES_MAX) return;
+    passed.set(network, count);
     const packet = encodeCancelRequest(key, PASSED_CANCEL_CODE);
     await Promise.all(peers.map((peer) => passTo(peer, packet)));
   };

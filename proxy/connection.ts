@@ -34,7 +34,7 @@ export interface ConnectionDeps {
   readonly peers: Peers;
   readonly cancels: CancelKeys;
   /** To other proxies. */
-  readonly passCancel: (key: BackendKey) => Promise<void>;
+  readonly passCancel: (key: BackendKey, source: string) => Promise<void>;
   readonly idle: Idle;
   readonly sources: Sources;
   readonly summaries: Summaries;
@@ -64,10 +64,11 @@ const factsOf = ({ deps, story, front }: Connection): Record<string, unknown> =>
 async function cancel(
   { cancels, passCancel, metrics }: ConnectionDeps,
   { key, isPassed }: Extract<FirstPacket, { kind: 'cancel' }>,
+  source: string,
 ): Promise<void> {
   const found = key !== undefined && (await cancels.cancel(key));
   metrics.cancel(found);
-  if (!found && key !== undefined && !isPassed) await passCancel(key);
+  if (!found && key !== undefined && !isPassed) await passCancel(key, source);
 }
 
 /** Start-up and login. @returns undefined for a cancel request, which is done then. */
@@ -78,7 +79,7 @@ async function admit(connection: Connection): Promise<Login | undefined> {
   try {
     const startup = await readStartup(front, deps.certificate(), controller);
     if (startup.kind === 'cancel') {
-      await cancel(deps, startup);
+      await cancel(deps, startup, story.source);
       return undefined;
     }
     story.marks.startup = performance.now();

@@ -3,10 +3,14 @@
  * comes names a path, which is one of these or the connection is closed without a word, as by a
  * Postgres that is gone. Who may come shows a certificate; decision 0012 says why it is done this way.
  */
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { errnoOf } from '../lib/errno.ts';
 import type { Logger } from '../lib/log.ts';
 import { accessSocketIn } from '../lib/run-folder.ts';
+import { HELD_MAX } from '../model/limits.ts';
 import type { GateSecrets } from './gate-files.ts';
 import { GATE_ALPN } from './peers.ts';
 import { splice } from './session.ts';
@@ -16,6 +20,10 @@ const LINE_BYTES_MAX = 128;
 /** For the handshake, and for the line after it. */
 const OPENING_MS_MAX = 5_000;
 const NEWLINE = 0x0a;
+const BACKLOG_MS_MAX = 3_000;
+const BACKLOG_AGAIN_MS = 20;
+/** Connections at once; a machine has fewer sessions. */
+const CONNECTIONS_MAX = HELD_MAX;
 const KEEPALIVE_MS = 60_000;
 /** How long sessions may go on after the proxy was told to stop. */
 const GRACE_MS = 3_000;
@@ -53,6 +61,23 @@ function readLine(socket: TLSSocket): Promise<{ line: string; rest: Buffer } | u
   });
 }
 
+/** @returns undefined where nobody listens. */
+async function dial(path: string): Promise<Socket | undefined> {
+  const until = performance.now() + BACKLOG_MS_MAX;
+  for (;;) {
+    const socket = connect({ path, allowHalfOpen: true });
+    try {
+      await once(socket, 'connect');
+      socket.on('error', () => undefined);
+      return socket;
+    } catch (error) {
+      // The queue of the listening socket is full (connect(2)); somebody does listen.
+      if (errnoOf(error) !== 'EAGAIN' || performance.now() > until) return undefined;
+      await delay(BACKLOG_AGAIN_MS);
+    }
+  }
+}
+
 export interface GateOptions {
   readonly folders: readonly string[];
   readonly secrets: () => GateSecrets;
@@ -69,7 +94,7 @@ export interface Gate {
 }
 
 export function createGate({ folders, secrets, log }: GateOptions): Gate {
-  const open = new Set<TLSSocket>();
+  const open = new Set<Socket>();
 
   async function serve(peer: TLSSocket): Promise<void> {
     const found = await readLine(peer);
@@ -79,13 +104,18 @@ export function createGate({ folders, secrets, log }: GateOptions): Gate {
       peer.destroy();
       return;
     }
-    const host = connect({ path: found.line, allowHalfOpen: true });
-    host.once('error', () => peer.destroy());
+    const host = await dial(found.line);
+    if (host === undefined || peer.destroyed) {
+      host?.destroy();
+      peer.destroy();
+      return;
+    }
     if (found.rest.length > 0) host.write(found.rest);
     await splice(peer, host);
   }
 
   let shown = secrets();
+  let draining = false;
   const server = createServer(
     {
       ...shown.options,
@@ -95,17 +125,20 @@ export function createGate({ folders, secrets, log }: GateOptions): Gate {
       keepAliveInitialDelay: KEEPALIVE_MS,
     },
     (peer) => {
-      open.add(peer);
       peer.on('error', () => undefined);
-      peer.once('close', () => open.delete(peer));
-      void serve(peer);
+      if (peer.alpnProtocol === GATE_ALPN) void serve(peer);
+      else peer.destroy();
     },
   );
+  server.maxConnections = CONNECTIONS_MAX;
   server.on('tlsClientError', (error: Error, peer) => {
     log.warn({ from: peer.remoteAddress, why: error.message }, 'a stranger at the gate');
   });
   // Before the handshake.
-  server.prependListener('connection', () => {
+  server.prependListener('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    if (draining) socket.destroy();
     const now = secrets();
     if (now !== shown) server.setSecureContext(now.options);
     shown = now;
@@ -114,8 +147,9 @@ export function createGate({ folders, secrets, log }: GateOptions): Gate {
     server,
     open: () => open.size,
     async drain(graceMs = GRACE_MS) {
+      draining = true;
       const closed = new Promise((resolve) => server.close(resolve));
-      const timer = setTimeout(() => open.forEach((peer) => peer.destroy()), graceMs);
+      const timer = setTimeout(() => open.forEach((socket) => socket.destroy()), graceMs);
       await closed;
       clearTimeout(timer);
     },

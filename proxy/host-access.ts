@@ -46,11 +46,15 @@ class SpotAgent extends Agent {
   }
 
   override createConnection({ host, socketPath }: { host?: string; socketPath?: string }): Duplex {
-    return this.#peers.connect({ gate: host === HERE ? undefined : host, path: socketPath ?? '' });
+    const spot = { gate: host === HERE ? undefined : host, path: socketPath ?? '' };
+    // One that its agent has closed must not stay among those that are kept.
+    return this.#peers.connect(spot, { allowHalfOpen: false });
   }
 }
 
 const HERE = 'here';
+/** What a kept connection that was closed meanwhile fails with. */
+const STALE = new Set(['ECONNRESET', 'EPIPE']);
 
 const keyOf = ({ gate, path }: Spot): string => `${gate ?? ''}\n${path}`;
 
@@ -87,7 +91,7 @@ export function createHostAccess(peers: Peers): HostAccess {
       // A kept connection that was just closed says nothing about who is there.
       const get = () => call<HostAccessAnswer>(spot, path);
       const answer = await get().catch((error: unknown) => {
-        if (errnoOf(error) === 'ECONNRESET') return get();
+        if (STALE.has(errnoOf(error) ?? '')) return get();
         throw error;
       });
       for (const one of [key, keyOf(spot)]) silent.delete(one);

@@ -9,7 +9,7 @@ import { placeOf } from '../lib/place.ts';
 import { accessSocketIn, runFolderOf } from '../lib/run-folder.ts';
 import type { Address } from '../model/wire.ts';
 
-/** So that nothing else that trusts the same certificates is taken for a gate, or a gate for it. */
+/** Both sides insist on it, so that nothing else with such certificates is taken for a gate, or a gate for it. */
 export const GATE_ALPN = 'pilotlight-gate';
 
 /** A socket: a path here, or behind the gate of another machine. */
@@ -26,7 +26,7 @@ export interface Peers {
   /** Here, and not there any more: known without a dial. */
   readonly isGone: (spot: Spot) => boolean;
   /** What is written at once leaves when the other side has proven who it is. */
-  readonly connect: (spot: Spot) => Socket;
+  readonly connect: (spot: Spot, options?: { readonly allowHalfOpen: boolean }) => Socket;
   /** After which event of the connection it has. */
   readonly readyEvent: (spot: Spot) => 'connect' | 'secureConnect';
 }
@@ -51,10 +51,10 @@ export function createPeers({ own, context }: PeersOptions): Peers {
     return { gate: isHere ? undefined : gate, path: pathIn(folder) };
   }
 
-  function throughGate(gate: string, path: string): Socket {
+  function throughGate(gate: string, path: string, allowHalfOpen: boolean): Socket {
     const { host, port } = endOf(gate);
     const socket = connectTls({
-      ...{ host, port, allowHalfOpen: true, ALPNProtocols: [GATE_ALPN], minVersion: 'TLSv1.3' },
+      ...{ host, port, allowHalfOpen, ALPNProtocols: [GATE_ALPN], minVersion: 'TLSv1.3' },
       ...(isIP(host) === 0 ? { servername: host } : {}),
       ...(context === undefined ? {} : { secureContext: context() }),
     });
@@ -62,7 +62,10 @@ export function createPeers({ own, context }: PeersOptions): Peers {
     // Node holds it back by itself as things are, and promises that nowhere.
     socket.cork();
     socket.write(`${path}\n`);
-    socket.once('secureConnect', () => socket.uncork());
+    socket.once('secureConnect', () => {
+      if (socket.alpnProtocol === GATE_ALPN) socket.uncork();
+      else socket.destroy(new Error('it is no gate'));
+    });
     return socket;
   }
 
@@ -70,8 +73,10 @@ export function createPeers({ own, context }: PeersOptions): Peers {
     postgres: ({ socket, port }) => spot(socket, (folder) => `${folder}/.s.PGSQL.${port}`),
     agent: ({ socket }) => spot(socket, (folder) => accessSocketIn(runFolderOf(folder))),
     isGone: ({ gate, path }) => gate === undefined && !existsSync(path),
-    connect: ({ gate, path }) =>
-      gate === undefined ? connect({ path, allowHalfOpen: true }) : throughGate(gate, path),
+    connect: ({ gate, path }, { allowHalfOpen } = { allowHalfOpen: true }) =>
+      gate === undefined
+        ? connect({ path, allowHalfOpen })
+        : throughGate(gate, path, allowHalfOpen),
     readyEvent: ({ gate }) => (gate === undefined ? 'connect' : 'secureConnect'),
   };
 }

@@ -14,6 +14,8 @@ import { encodeStartup } from './wire.ts';
 
 /** Between dials of a Postgres that is not ready yet: from the first to all later ones. */
 const DIAL_AGAIN_MS = { min: 5, max: 50 } as const;
+/** How long a gate may be away, as one that is restarted is, before the database is looked for elsewhere. */
+const UNREACHABLE_MS_MAX = 2_000;
 /** Newer epochs that one login asks for before it gives up: Postgres dies as soon as it runs. */
 const REDIALS_MAX = 3;
 
@@ -59,6 +61,7 @@ export async function reach(options: ReachOptions): Promise<Reached> {
   let staleEpoch = 0;
   let againMs: number = DIAL_AGAIN_MS.min;
   let coldStart: Wait = 'routed';
+  let unreachableSince: number | undefined;
   for (let redials = 0; redials <= REDIALS_MAX;) {
     const found = await find(options, staleEpoch, deadline);
     options.onWoken();
@@ -69,10 +72,14 @@ export async function reach(options: ReachOptions): Promise<Reached> {
     if (result.kind === 'ready' || result.kind === 'refused')
       return { ...result, address, epoch, coldStart };
     if (result.kind === 'unfit') {
+      wakes.forget(login.database, epoch);
       options.log.error({ database: login.database, epoch, why: result.why }, 'can not enter');
       throw new AppError('start_failed');
     }
-    if (result.kind === 'gone') {
+    unreachableSince =
+      result.kind === 'unreachable' ? (unreachableSince ?? performance.now()) : undefined;
+    const isLost = performance.now() - (unreachableSince ?? Infinity) > UNREACHABLE_MS_MAX;
+    if (result.kind === 'gone' || isLost) {
       wakes.forget(login.database, epoch);
       staleEpoch = epoch;
       redials += 1;

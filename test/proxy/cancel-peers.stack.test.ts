@@ -23,7 +23,7 @@ async function listen(): Promise<{ end: string; heard: unknown[] }> {
 
 test('go to all that are there, marked so that they go no further', async () => {
   const [one, two] = [await listen(), await listen()];
-  await createCancelPeers([one.end, '127.0.0.1:1', 'no.such.name.invalid:1', two.end])(KEY);
+  await createCancelPeers([one.end, '127.0.0.1:1', 'no.such.name.invalid:1', two.end])(KEY, '::1');
   const passed = { kind: 'cancel', key: KEY, isPassed: true };
   expect([one.heard, two.heard]).toEqual([[passed], [passed]]);
 });
@@ -32,9 +32,12 @@ test('are passed on a hundred times a second at most', async () => {
   const one = await listen();
   let now = 5_000;
   const pass = createCancelPeers([one.end], () => now);
-  for (let n = 0; n < 150; n++) await pass(KEY);
+  for (let n = 0; n < 150; n++) await pass(KEY, '10.0.0.1');
   expect(one.heard).toHaveLength(100);
-  now += 1_000;
-  await pass(KEY);
+  // It takes nobody else's turn.
+  await pass(KEY, '10.0.0.2');
   expect(one.heard).toHaveLength(101);
+  now += 1_000;
+  await pass(KEY, '10.0.0.1');
+  expect(one.heard).toHaveLength(102);
 });

@@ -158,6 +158,19 @@ describe('a database of another machine', () => {
     await suspend(made.id);
   }, 60_000);
 
+  test('is waited for while its gate is started anew, and not taken for dead', async () => {
+    const made = await create();
+    const url = fromFar(made.connection_string);
+    await ask(url, 'select 1');
+    await stack.hold('proxy');
+    const asked = ask(url, 'select 1');
+    await pause(500);
+    await stack.release('proxy');
+    expect(await asked).toBe(1);
+    expect((await call<DatabaseDetail>(`/${made.id}`)).epoch).toBe(made.epoch);
+    await suspend(made.id);
+  }, 60_000);
+
   test('is never another, while three take turns in two slots of two hosts', async () => {
     const names = ['a', 'b', 'c'];
     const all: { name: string; made: CreateAnswer; visits: number }[] = [];
