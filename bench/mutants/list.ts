@@ -1,7 +1,6 @@
 /**
- * What the tests must notice: one mutant for each rule that interleavings taught (docs/spec.md), each
- * an edit that takes one guard away. `shownBy` is the file of tests, and a part of the test's name,
- * that is to fail then.
+ * What the tests must notice: one mutant for each rule that interleavings taught (docs/spec.md), an edit that
+ * takes one guard away. `shownBy`: the file of tests, and a part of the test's name, that is to fail.
  */
 export interface Mutant {
   readonly name: string;
@@ -126,11 +125,12 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an agent mints an epoch that was used',
-    file: 'host/sim-volume.ts',
+    file: 'host/holding.ts',
     edits: [
-      ["throw new AppError('stale_epoch', { data: { minted: directory.epoch } });", 'void 0;'],
+      ['if (epoch > last.epoch) return epoch;', 'return epoch;'],
+      ['if (epoch <= last.epoch) throw', 'if (false) throw'],
     ],
-    shownBy: ['test/interleavings/interleavings.db.test.ts', ''],
+    shownBy: ['test/host/epoch.stack.test.ts', 'an epoch'],
   },
   {
     name: 'an older identity document replaces a newer one',
@@ -140,7 +140,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'an event is held as often as it is sent',
-    file: 'db/hot/migrations/0011_event_insert.sql',
+    file: 'db/hot/migrations/0019_sessions.sql',
     edits: [['e.host, e.boot, e.seq, e.kind', "e.host, e.boot, nextval('event_hot_seq'), e.kind"]],
     shownBy: ['test/db/host-sync.db.test.ts', 'held once however often'],
   },

@@ -1,6 +1,6 @@
 /** The list of mutants is kept true by this; whether each is caught says `npm run mutants`. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { mutate } from '../../bench/mutants/copy.ts';
 import { FRONT_DOOR } from '../../bench/mutants/front-door.ts';
@@ -24,6 +24,11 @@ describe.each(ALL.map((mutant) => [mutant.name, mutant] as const))('%s', (_, mut
     const dialect = /^db\/(hot|cold)\/migrations\//.exec(mutant.file);
     const today = read(dialect === null ? mutant.file : `db/${dialect[1]}/schema.sql`);
     for (const [found] of mutant.edits) expect(today).toContain(found);
+    if (dialect === null) return;
+    const folder = dirname(mutant.file);
+    for (const name of readdirSync(join(PACKAGE_ROOT, folder)))
+      if (name > basename(mutant.file))
+        for (const [found] of mutant.edits) expect(read(join(folder, name))).not.toContain(found);
   });
 });
 
