@@ -5,6 +5,7 @@ import type { HttpRequest, HttpRoute } from '../lib/http-server.ts';
 import type { Logger } from '../lib/log.ts';
 import { metricsRoute } from '../lib/metrics-route.ts';
 import { AppError, codeOf, isErrorCode } from '../model/errors.ts';
+import { accessOf } from '../model/access.ts';
 import type { HostAccessAnswer } from '../model/wire.ts';
 import type { AgentHealth, AgentVerbs } from './contract.ts';
 import {
@@ -185,9 +186,7 @@ export const createAccessRoutes = (
       const wanted = [databaseOf(params['database']), Number(params['epoch'])] as const;
       const { identity, runs } = await looks.look(...wanted);
       if (identity.deleted_at !== null) throw new AppError('database_deleted');
-      const { id: database, tenant, version, roles, allow, tls, idle_ms } = identity;
-      const access = { database, tenant, version, roles, allow, tls, idle_ms };
-      return { access, runs } satisfies HostAccessAnswer;
+      return { access: accessOf(identity), runs } satisfies HostAccessAnswer;
     },
   },
 ];

@@ -5,6 +5,7 @@
 import { lookup } from 'node:dns/promises';
 import { connect } from 'node:net';
 import { networkOf } from './attempts.ts';
+import { deliver } from './cancel.ts';
 import { endOf } from './peers.ts';
 import { encodeCancelRequest, PASSED_CANCEL_CODE, type BackendKey } from './wire.ts';
 
@@ -15,18 +16,6 @@ const RESOLVED_MS = 5_000;
 /** Of one source: so that whoever sends keys of no session costs little, and takes nobody's turn. */
 const PASSED_PER_SECOND = 100;
 const SOURCES_MAX = 10_000;
-
-/** Resolves when it is closed: a proxy does so when Postgres has taken the request, or it knows no such key. */
-function pass(host: string, port: number, packet: Buffer): Promise<void> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    socket.setTimeout(CALL_MS_MAX, () => socket.destroy());
-    socket.on('error', () => undefined);
-    socket.on('close', () => resolve());
-    socket.resume();
-    socket.end(packet);
-  });
-}
 
 /**
  * @param peers `host:port` where the proxies listen for clients; a name may have several addresses, and this
@@ -53,7 +42,11 @@ export function createCancelPeers(
 
   async function passTo(peer: string, packet: Buffer): Promise<void> {
     const { host, port } = endOf(peer);
-    await Promise.all((await hostsOf(host)).map((address) => pass(address, port, packet)));
+    await Promise.all(
+      (await hostsOf(host)).map((address) =>
+        deliver(connect({ host: address, port }), 'connect', packet, CALL_MS_MAX),
+      ),
+    );
   }
 
   return async (key, source) => {

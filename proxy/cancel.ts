@@ -2,6 +2,7 @@
  * Cancel keys. The client gets a random one of ours, which leads to one backend of one incarnation
  * for as long as the session lasts; it never wakes anything and reaches no other database.
  */
+import type { Socket } from 'node:net';
 import { randomBytes, randomInt, timingSafeEqual } from 'node:crypto';
 import type { Address } from '../model/wire.ts';
 import type { Peers } from './peers.ts';
@@ -28,16 +29,22 @@ export interface CancelKeys {
   readonly cancel: (key: BackendKey) => Promise<boolean>;
 }
 
-/** Postgres closes the connection when the signal is sent (PQcancel() waits for that, too). */
-function deliver(peers: Peers, target: Target): Promise<void> {
+/**
+ * Sends it and waits until the other side has closed: Postgres does so when the signal is sent (PQcancel()
+ * waits for that, too), a proxy when Postgres has, or it knows no such key.
+ */
+export function deliver(
+  socket: Socket,
+  ready: 'connect' | 'secureConnect',
+  packet: Buffer,
+  msMax: number,
+): Promise<void> {
   return new Promise((resolve) => {
-    const spot = peers.postgres(target.address);
-    const socket = peers.connect(spot);
-    socket.setTimeout(CANCEL_MS_MAX, () => socket.destroy());
+    socket.setTimeout(msMax, () => socket.destroy());
     socket.on('error', () => undefined);
     socket.on('close', () => resolve());
     socket.resume();
-    socket.once(peers.readyEvent(spot), () => socket.end(encodeCancelRequest(target.key)));
+    socket.once(ready, () => socket.end(packet));
   });
 }
 
@@ -60,7 +67,9 @@ export function createCancelKeys(peers: Peers): CancelKeys {
       const target = targets.get(pid);
       if (target === undefined || target.ours.length !== secret.length) return false;
       if (!timingSafeEqual(target.ours, secret)) return false;
-      await deliver(peers, target);
+      const spot = peers.postgres(target.address);
+      const packet = encodeCancelRequest(target.key);
+      await deliver(peers.connect(spot), peers.readyEvent(spot), packet, CANCEL_MS_MAX);
       return true;
     },
   };

@@ -13,7 +13,7 @@ import { accessSocketIn } from '../lib/run-folder.ts';
 import { HELD_MAX } from '../model/limits.ts';
 import type { GateSecrets } from './gate-files.ts';
 import { GATE_ALPN } from './peers.ts';
-import { splice } from './session.ts';
+import { DRAIN_MS, LISTENING, splice } from './session.ts';
 
 /** A path of a Unix socket has 107 bytes. */
 const LINE_BYTES_MAX = 128;
@@ -24,9 +24,6 @@ const BACKLOG_MS_MAX = 3_000;
 const BACKLOG_AGAIN_MS = 20;
 /** Connections at once; a machine has fewer sessions. */
 const CONNECTIONS_MAX = HELD_MAX;
-const KEEPALIVE_MS = 60_000;
-/** How long sessions may go on after the proxy was told to stop. */
-const GRACE_MS = 3_000;
 
 /** `<directory>.<epoch>/.s.PGSQL.<port>`, without the folder. */
 const SOCKET = /^[0-9a-z]+\.\d+\/\.s\.PGSQL\.\d+$/;
@@ -121,8 +118,7 @@ export function createGate({ folders, secrets, log }: GateOptions): Gate {
       ...shown.options,
       ...{ requestCert: true, rejectUnauthorized: true },
       ...{ ALPNProtocols: [GATE_ALPN], handshakeTimeout: OPENING_MS_MAX },
-      ...{ allowHalfOpen: true, noDelay: true, keepAlive: true },
-      keepAliveInitialDelay: KEEPALIVE_MS,
+      ...LISTENING,
     },
     (peer) => {
       peer.on('error', () => undefined);
@@ -146,7 +142,7 @@ export function createGate({ folders, secrets, log }: GateOptions): Gate {
   return {
     server,
     open: () => open.size,
-    async drain(graceMs = GRACE_MS) {
+    async drain(graceMs = DRAIN_MS) {
       draining = true;
       const closed = new Promise((resolve) => server.close(resolve));
       const timer = setTimeout(() => open.forEach((socket) => socket.destroy()), graceMs);

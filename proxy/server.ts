@@ -17,16 +17,12 @@ import { createIdle } from './idle.ts';
 import { createProxyMetrics } from './metrics.ts';
 import { createNewcomers } from './newcomers.ts';
 import { createPeers, type PeersOptions } from './peers.ts';
-import { dismiss } from './session.ts';
+import { dismiss, DRAIN_MS, LISTENING } from './session.ts';
 import { createSources } from './sources.ts';
 import { createSummaries } from './summaries.ts';
 import type { Certificate } from './tls.ts';
 import { createWakes } from './wake.ts';
 
-/** Between the probes of a silent connection: a client whose machine is gone does not stay for ever. */
-const KEEPALIVE_MS = 60_000;
-/** How long sessions may go on after the proxy was told to stop. */
-const DRAIN_MS = 3_000;
 /** Between looks at whether all have gone. */
 const DRAIN_LOOK_MS = 20;
 
@@ -139,10 +135,7 @@ export function createProxy(options: ProxyOptions): Proxy {
     }
   }
 
-  const server = createServer(
-    { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEPALIVE_MS },
-    (socket) => void accept(socket),
-  );
+  const server = createServer(LISTENING, (socket) => void accept(socket));
 
   async function drain(graceMs = DRAIN_MS): Promise<void> {
     draining = true;

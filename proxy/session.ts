@@ -5,6 +5,14 @@ import { mayBeLast, saysGoodbye, withHint } from './last-words.ts';
 /** How long a side may take to end after the other has gone. */
 const LINGER_MS = 5_000;
 
+/** How whoever listens for sessions takes connections. One whose machine is gone does not stay for ever. */
+export const LISTENING = {
+  ...{ allowHalfOpen: true, noDelay: true, keepAlive: true },
+  keepAliveInitialDelay: 60_000,
+} as const;
+/** How long sessions may go on after the proxy was told to stop. */
+export const DRAIN_MS = 3_000;
+
 export interface SessionEnd {
   readonly ended: 'client' | 'postgres' | 'client_broken' | 'postgres_broken';
   readonly bytesIn: number;

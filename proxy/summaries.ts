@@ -99,9 +99,10 @@ export function createSummaries(host: Pick<HostAccess, 'tell'>): Summaries {
       hosts.set(folder, one);
       const { gathered, apart } = one;
       const here = apart.get(session.database) ?? 0;
-      const isApart = here < APART_MAX || gathered.has(keyOf(session));
+      const own = keyOf(session);
+      const isApart = here < APART_MAX || gathered.has(own);
       const told = isApart ? session : { ...session, cause: {} };
-      const key = keyOf(told);
+      const key = isApart ? own : keyOf(told);
       const before = gathered.get(key);
       if (before === undefined && gathered.size >= SUMMARIES_MAX) return;
       if (before === undefined) apart.set(session.database, here + 1);

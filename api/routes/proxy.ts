@@ -1,5 +1,6 @@
 /** What a proxy asks: where a database runs, and who may log in. */
 import { databaseLive } from '../../db/hot/database-find.ts';
+import { accessOf } from '../../model/access.ts';
 import type { Identity } from '../../model/identity.ts';
 import type { AccessAnswer, RouteAnswer } from '../../model/wire.ts';
 import { orAway } from '../anywhere.ts';
@@ -31,7 +32,7 @@ export const getRoute = route({
 });
 
 /** Of the index; of the volume where the index is away, or has not been told yet of what was said here. */
-async function accessOf(
+async function identityOf(
   context: Context,
   id: string,
   requestId: string,
@@ -48,19 +49,9 @@ export const getAccess = route({
   scopes: ['proxy'],
   summary: 'Verifiers, allow list, TLS rule and idle time of a database.',
   async handle(context, input) {
-    const identity = await accessOf(context, input.params['id'] ?? '', input.requestId);
-    const { id: database, tenant, version, roles, allow, tls, idle_ms } = identity;
-    const runs = context.fleet.running(database);
+    const identity = await identityOf(context, input.params['id'] ?? '', input.requestId);
+    const runs = context.fleet.running(identity.id);
     const at = runs && { at: { epoch: runs.epoch, address: runs.address } };
-    return ok({
-      database,
-      tenant,
-      version,
-      roles,
-      allow,
-      tls,
-      idle_ms,
-      ...at,
-    } satisfies AccessAnswer);
+    return ok({ ...accessOf(identity), ...at } satisfies AccessAnswer);
   },
 });

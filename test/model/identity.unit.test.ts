@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { accessOf } from '../../model/access.ts';
 import type { Identity } from '../../model/identity.ts';
 import { IDLE_MS_MAX } from '../../model/limits.ts';
 import { parseIdentity } from '../../model/identity-parse.ts';
@@ -80,5 +81,17 @@ describe('sizes', () => {
     expect(isSizeName('small')).toBe(true);
     expect(isSizeName('constructor')).toBe(false);
     expect(isSizeName(1)).toBe(false);
+  });
+});
+
+test('a proxy is told what it judges logins by, and no more', () => {
+  expect(accessOf(IDENTITY)).toEqual({
+    database: IDENTITY.id,
+    tenant: 'acme',
+    version: 1,
+    roles: IDENTITY.roles,
+    allow: ['10.0.0.0/8'],
+    tls: 'optional',
+    idle_ms: 10_000,
   });
 });
