@@ -1,7 +1,7 @@
 /**
  * What an agent does first: it finds what an earlier agent of this host has left on the volume.
  * A Postgres that lives is adopted with its epoch; of what is gone `released` is written; blank
- * directories that nobody runs are removed.
+ * directories that nobody runs are named, to be removed when nobody waits.
  */
 import { readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,6 @@ import { isDirectoryId } from '../model/ids.ts';
 import { isSizeName, type SizeName } from '../model/sizes.ts';
 import type { SlotRef } from '../model/wire.ts';
 import { note, toldAddress, type AgentContext } from './context.ts';
-import { discard } from './discard.ts';
 import { folderOf, openDoor, type Incarnation } from './incarnation.ts';
 import { processesIn, superviseAdopted } from './processes.ts';
 import { peekRunRecord, type RunRecord } from './run-record.ts';
@@ -127,11 +126,7 @@ async function adoptRunning(
 
 /** A run whose lock is free is over: nothing of it can be left. */
 async function settleEnded(context: AgentContext, left: Left): Promise<void> {
-  const { directory, record, database, size, hinted } = left;
-  if (!hinted) {
-    await discard(context, directory);
-    return;
-  }
+  const { directory, record, database, size } = left;
   if (database === undefined)
     context.log.error({ directory }, 'a directory that was given away belongs to no database');
   if (await context.holdings.finish(directory, record.epoch)) {
@@ -141,36 +136,46 @@ async function settleEnded(context: AgentContext, left: Left): Promise<void> {
   await rm(folderOf(context.run, directory, record.epoch), { recursive: true, force: true });
 }
 
+/** @returns true if it is blank and nobody runs it. */
 async function settleOne(
   context: AgentContext,
   supervision: Supervision,
   directory: string,
-): Promise<void> {
+): Promise<boolean> {
   const record = await peekRunRecord(context.volume.directory(directory).run);
-  if (record?.host !== context.host) return;
+  if (record?.host !== context.host) return false;
   const left = await readLeft(context, directory, record);
   // What is released needs nothing, unless it is blank: then nobody will ever ask for it.
-  if (record.released && left.hinted) return;
+  if (record.released && left.hinted) return false;
   const probed = await context.holdings.probe(directory);
-  if (probed === 'gone') return;
+  if (probed === 'gone') return false;
   if (probed === 'busy') {
-    if (await adoptRunning(context, supervision, left)) return;
+    if (await adoptRunning(context, supervision, left)) return false;
   } else await probed.close();
-  await settleEnded(context, left);
+  if (left.hinted) await settleEnded(context, left);
+  return !left.hinted;
 }
 
-/** Settles every directory that this host ran last. One that can not be read stops no other. */
-export async function adoptAll(context: AgentContext, supervision: Supervision): Promise<void> {
+/**
+ * Settles every directory that this host ran last. One that can not be read stops no other.
+ * @returns the blank ones that nobody runs: they are still there.
+ */
+export async function adoptAll(
+  context: AgentContext,
+  supervision: Supervision,
+): Promise<readonly string[]> {
+  const blanks: string[] = [];
   const names = (await readdir(context.volume.directories)).filter(isDirectoryId);
   const rest = names.values();
   async function work(): Promise<void> {
     for (const directory of rest) {
       try {
-        await settleOne(context, supervision, directory);
+        if (await settleOne(context, supervision, directory)) blanks.push(directory);
       } catch (error) {
         context.log.error({ err: error, directory }, 'a directory could not be looked at');
       }
     }
   }
   await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, work));
+  return blanks;
 }

@@ -11,6 +11,7 @@ import { adoptAll } from './adopt.ts';
 import { beginBoot } from './boot.ts';
 import type { AgentContext } from './context.ts';
 import { createDirectories } from './directories.ts';
+import { clearUp } from './discard.ts';
 import { createGuests } from './guests.ts';
 import { startHeartbeat } from './heartbeat.ts';
 import { createHoldings } from './holding.ts';
@@ -167,7 +168,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
   const stops: (() => Promise<void> | void)[] = [heartbeat.stop, space.stop, journal.close];
 
   async function adopt(): Promise<void> {
-    await adoptAll(context, supervision);
+    const blanks = await adoptAll(context, supervision);
     adopted = true;
     slots.bump();
     const shipper = await startShipper({ journal, host, apiUrls, client, log });
@@ -177,6 +178,7 @@ export async function createAgent(options: AgentOptions): Promise<Agent> {
     const idle = startIdleTimer(context);
     const storage = startStorageLimits(context);
     stops.push(shipper.stop, sync.stop, idle.stop, storage.stop);
+    void clearUp(context, blanks);
   }
 
   return {

@@ -1,6 +1,6 @@
 /** Making and removing data directories, and what lies beside the data in them. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, isMissing } from '../lib/errno.ts';
 import { replaceFile, syncFolder } from '../lib/files.ts';
@@ -28,6 +28,8 @@ export interface Directories {
   readonly make: (id: string, pace: Pace) => Promise<void>;
   /** Removes a directory and frees its unix user. The caller holds its lock, nothing runs in it. */
   readonly remove: (id: string) => Promise<void>;
+  /** Removes what agents that ended in the midst of a removal have left, of this host or another. */
+  readonly removeGone: () => Promise<void>;
   /** The user of its data; undefined where the agent is not root. */
   readonly ownerOf: (id: string) => Promise<UnixIds | undefined>;
   /** The data's path without symbolic links, as /proc shows it. */
@@ -44,9 +46,34 @@ export interface DirectoriesOptions {
   readonly me: Pick<RunRecord, 'host' | 'boot' | 'machine'>;
 }
 
+/** What is left of a directory on its way out: its id, and its unix user if it had one. */
+const GRAVE = /^\.([^.]+)(?:\.(\d+))?\.gone$/;
+
+interface Grave {
+  readonly id: string;
+  readonly uid: number | undefined;
+}
+
+const graveName = ({ id, uid }: Grave): string =>
+  uid === undefined ? `.${id}.gone` : `.${id}.${uid}.gone`;
+
+function graveOf(name: string): Grave | undefined {
+  const [, id, uid] = GRAVE.exec(name) ?? [];
+  return id === undefined ? undefined : { id, uid: uid === undefined ? undefined : Number(uid) };
+}
+
 async function makeEmptyFile(path: string): Promise<void> {
   const file = await open(path, 'wx', 0o600);
   await file.close();
+}
+
+/** Two hosts may be at the same one. */
+async function bury(volume: Volume, grave: Grave): Promise<void> {
+  const path = join(volume.directories, graveName(grave));
+  // What it has left, and where it can not be run.
+  if (!(await coldRemove(path))) await rm(path, { recursive: true, force: true });
+  await syncFolder(volume.directories);
+  if (grave.uid !== undefined) await releaseUid(volume.uids, grave.uid, grave.id);
 }
 
 export function createDirectories(options: DirectoriesOptions): Directories {
@@ -61,17 +88,21 @@ export function createDirectories(options: DirectoriesOptions): Directories {
   async function remove(id: string): Promise<void> {
     const { folder } = volume.directory(id);
     const owner = await ownerOf(id).catch(() => undefined);
+    const grave = { id, uid: owner?.uid };
     // In two steps: whatever crashes between them, no half-empty directory keeps a valid name.
-    const grave = join(volume.directories, `.${id}.gone`);
     try {
-      await rename(folder, grave);
+      await rename(folder, join(volume.directories, graveName(grave)));
     } catch (error) {
       if (!isMissing(error)) throw error;
     }
-    // What it has left, and where it can not be run.
-    if (!(await coldRemove(grave))) await rm(grave, { recursive: true, force: true });
-    await syncFolder(volume.directories);
-    if (owner !== undefined) await releaseUid(volume.uids, owner.uid);
+    await bury(volume, grave);
+  }
+
+  async function removeGone(): Promise<void> {
+    for (const name of await readdir(volume.directories)) {
+      const grave = graveOf(name);
+      if (grave !== undefined) await bury(volume, grave);
+    }
   }
 
   async function makeParts(id: string, pace: Pace): Promise<void> {
@@ -97,6 +128,7 @@ export function createDirectories(options: DirectoriesOptions): Directories {
       }
     },
     remove,
+    removeGone,
     ownerOf,
     realData: (id) => realpath(volume.directory(id).data),
     writeHint: (id, database) => replaceFile(volume.directory(id).hint, `${database}\n`),

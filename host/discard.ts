@@ -22,3 +22,16 @@ export async function removeBlank(context: AgentContext, slot: Slot): Promise<vo
   if (slot.incarnation !== undefined) await context.incarnations.stop(slot.incarnation, 0);
   await discard(context, slot.directory);
 }
+
+/**
+ * What an earlier agent has left of blank directories, and of removals it did not end. Never before the
+ * agent is ready: cold work may take its 20 s for each where the databases leave no core idle.
+ */
+export async function clearUp(context: AgentContext, blanks: readonly string[]): Promise<void> {
+  for (const directory of blanks) await discard(context, directory);
+  try {
+    await context.directories.removeGone();
+  } catch (error) {
+    context.log.error({ err: error }, 'a directory on its way out could not be removed');
+  }
+}

@@ -64,7 +64,7 @@ async function emptyGrave(context: AgentContext, directory: string): Promise<voi
   const { uid } = await stat(grave);
   await rm(grave, { recursive: true, force: true });
   await syncFolder(context.volume.directory(directory).folder);
-  if (isRoot()) await releaseUid(context.volume.uids, uid);
+  if (isRoot()) await releaseUid(context.volume.uids, uid, directory);
 }
 
 /**

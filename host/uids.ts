@@ -4,10 +4,10 @@
  */
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../model/errors.ts';
-import { errnoOf } from '../lib/errno.ts';
+import { errnoOf, isMissing } from '../lib/errno.ts';
 import { syncFolder } from '../lib/files.ts';
 
 export interface UidRange {
@@ -53,6 +53,12 @@ export async function reserveUid(folder: string, directory: string): Promise<num
   throw new AppError('no_capacity', { detail: 'no unix user is left on this volume' });
 }
 
-export async function releaseUid(folder: string, uid: number): Promise<void> {
-  await rm(join(folder, String(uid)), { force: true });
+/** Only as long as it is that directory's: a removal that is repeated may come when it is another's. */
+export async function releaseUid(folder: string, uid: number, directory: string): Promise<void> {
+  const path = join(folder, String(uid));
+  try {
+    if ((await readFile(path, 'utf8')).trim() === directory) await rm(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
 }

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { readdir, rename } from 'node:fs/promises';
+import { readdir, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createLocks } from '../../host/lock.ts';
 import { peekRunRecord } from '../../host/run-record.ts';
 import { signal } from '../../host/processes.ts';
 import type { WarmAnswer } from '../../model/wire.ts';
@@ -106,9 +108,50 @@ it('blank directories that nobody runs are removed, those of databases stay', as
   await host.kill();
   for (const pid of await stage.processes(warm.directory)) signal(pid, 'SIGKILL');
   host = await stage.startHost();
-  const after = await readdir(stage.volume.directories);
-  expect(after).toEqual(before.filter((name) => name !== warm.directory));
+  const expected = before.filter((name) => name !== warm.directory);
+  const after = await until('it is removed', async () => {
+    const found = await readdir(stage.volume.directories);
+    return found.length <= expected.length && found;
+  });
+  expect(after).toEqual(expected);
   expect(after.length).toBeGreaterThan(0);
+});
+
+it('an agent is ready before what is blank is removed', async () => {
+  const warm = await host.post<WarmAnswer>('warm', { size: 'small', slot: 7 });
+  await host.kill();
+  for (const pid of await stage.processes(warm.directory)) signal(pid, 'SIGKILL');
+  // Whatever takes long about a removal, here somebody in no hurry has its lock.
+  const locked = await createLocks({ enabled: true }).take(
+    stage.volume.directory(warm.directory).lock,
+    {
+      waitSeconds: 5,
+    },
+  );
+  if (typeof locked === 'string') throw new Error(locked);
+  host = await stage.startHost();
+  expect(await readdir(stage.volume.directories)).toContain(warm.directory);
+  expect(await host.create(newDatabase(), 7)).toMatchObject({ epoch: 1 });
+  await locked.close();
+  await until(
+    'it is removed',
+    async () => !(await readdir(stage.volume.directories)).includes(warm.directory),
+  );
+});
+
+it('a removal that an agent did not end is ended by the next', async () => {
+  const { directory } = await host.post<WarmAnswer>('warm', { size: 'small', slot: 8 });
+  const { directories, uids } = stage.volume;
+  const { uid } = await stat(stage.volume.directory(directory).data);
+  const users = await readdir(uids);
+  await host.kill();
+  for (const pid of await stage.processes(directory)) signal(pid, 'SIGKILL');
+  const grave = `.${directory}${users.includes(String(uid)) ? `.${uid}` : ''}.gone`;
+  await rename(join(directories, directory), join(directories, grave));
+  host = await stage.startHost();
+  await until('it is removed', async () => !(await readdir(directories)).includes(grave));
+  const left = users.filter((name) => name !== String(uid));
+  await until('its user is free', async () => (await readdir(uids)).length === left.length);
 });
 
 it('a shutdown ends everything in order and takes no more work', async () => {
