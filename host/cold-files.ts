@@ -8,13 +8,16 @@ import { dirname } from 'node:path';
 import { lowerPriority } from '../lib/priority.ts';
 import type { UnixIds } from './directories.ts';
 
+/** Not before it has been lowered: what it starts earlier would stay as it is. */
+const GO = 'read -r go &&';
 /** $1 = template, $2 = copy, $3 = owner or nothing. Every file and folder is flushed. */
 const COPY = `
+${GO}
 cp -R --reflink=auto "$1" "$2" &&
 if [ -n "$3" ]; then chown -R "$3" "$2"; fi &&
 exec find "$2" -exec sync {} +
 `;
-const REMOVE = 'exec rm -rf "$1"';
+const REMOVE = `${GO} exec rm -rf "$1"`;
 
 /** Where no core is ever idle, a cold process gets next to nothing. */
 const RUN_MS_MAX = 20_000;
@@ -27,13 +30,16 @@ function runCold(
   timeoutMs: number,
 ): Promise<boolean> {
   const child = spawn('/bin/sh', ['-c', script, 'sh', ...args], {
-    stdio: 'ignore',
+    stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     cwd,
     env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },
   });
   const { pid } = child;
   if (pid !== undefined) lowerPriority(pid);
+  // It may have ended before it has read this.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end('go\n');
   return new Promise((resolve) => {
     let isLate = false;
     const timer = setTimeout(() => {
