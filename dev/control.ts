@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { migrateCold, migrateHot, setRolePassword } from '../db/migrate.ts';
 import { initControl, spawnControl, type SpawnControlOptions } from '../host/control.ts';
 import { findUser, isRoot } from '../host/prepare.ts';
+import { processesIn } from '../host/processes.ts';
+import { lowerForNow, raiseAgain } from '../lib/priority.ts';
 import { controlUrl, type Plan } from './commands.ts';
 import { openLog } from './logs.ts';
 import type { Startable, Supervisor } from './supervisor.ts';
@@ -20,12 +22,25 @@ const SETTINGS: Readonly<Record<ControlName, Settings>> = {
   cold: { max_connections: '60', shared_buffers: '32MB' },
 };
 
+const dataOf = (plan: Plan, name: ControlName): string => join(plan.home.state, name);
+
+/** A server of management runs as what it is for, decision 0009; what it starts later follows by itself. */
+function lowerServer(pid: number, data: string): void {
+  if (!lowerForNow(pid)) return;
+  for (const one of processesIn(new Set([data]))) lowerForNow(one);
+}
+
+/** Before its end, which is waited for. */
+export function raiseCold(plan: Plan): void {
+  raiseAgain(processesIn(new Set([dataOf(plan, 'cold')])));
+}
+
 async function spawnOptions(plan: Plan, name: ControlName): Promise<SpawnControlOptions> {
   const key = 'PILOTLIGHT_SERVICE_USER';
   const user = isRoot() ? await findUser(plan.serviceUser, key) : undefined;
   return {
     pg: { folder: plan.pg },
-    data: join(plan.home.state, name),
+    data: dataOf(plan, name),
     port: plan.ports[name],
     logFile: plan.home.file(`logs/${name}.log`),
     settings: SETTINGS[name],
@@ -33,9 +48,22 @@ async function spawnOptions(plan: Plan, name: ControlName): Promise<SpawnControl
   };
 }
 
-/** Resolves once the server of the first spawn is ready; later spawns are the supervisor's. */
-function controlCommand(options: SpawnControlOptions, name: ControlName) {
+interface ControlCommand {
+  readonly command: Startable;
+  /** Resolves once the server of the first spawn is ready; later spawns are the supervisor's. */
+  readonly ready: () => Promise<void>;
+  /** Lowers the server, and each that comes after it as soon as it is ready. */
+  readonly lower: () => void;
+}
+
+function controlCommand(options: SpawnControlOptions, name: ControlName): ControlCommand {
+  const { data } = options;
   let ready: Promise<void> = Promise.resolve();
+  let pid: number | undefined;
+  let isLow = false;
+  const lower = (): void => {
+    if (pid !== undefined) lowerServer(pid, data);
+  };
   const command: Startable = {
     name,
     logFile: options.logFile,
@@ -43,11 +71,20 @@ function controlCommand(options: SpawnControlOptions, name: ControlName) {
     async spawn() {
       closeSync(openLog(options.logFile));
       const server = await spawnControl(options);
-      ready = server.ready;
+      ({ ready } = server);
+      ({ pid } = server.child);
+      if (isLow) void ready.then(lower).catch(() => undefined);
       return server.child;
     },
   };
-  return { command, ready: () => ready };
+  return {
+    command,
+    ready: () => ready,
+    lower() {
+      isLow = true;
+      lower();
+    },
+  };
 }
 
 /**
@@ -66,7 +103,7 @@ export async function startControl(
     superuserPassword: plan.secrets[`${name}_superuser_password`],
     ...(options.user === undefined ? {} : { user: options.user }),
   });
-  const { command, ready } = controlCommand(options, name);
+  const { command, ready, lower } = controlCommand(options, name);
   await supervisor.start(command);
   await ready();
   const url = controlUrl(plan, name);
@@ -78,5 +115,6 @@ export async function startControl(
     await migrateCold(url);
     await setRolePassword(url, 'pilotlight_worker', plan.secrets.cold_worker_password);
     await setRolePassword(url, 'pilotlight_console', plan.secrets.cold_console_password);
+    lower();
   }
 }

@@ -4,6 +4,7 @@ import { createJsonClient } from '../lib/http-client.ts';
 import type { JsonClient } from '../lib/json-client.ts';
 import { leaveNoGroup } from '../lib/priority.ts';
 import { apiName, proxyName, type Plan } from './commands.ts';
+import { raiseCold } from './control.ts';
 import { removeEndpoints } from './endpoints.ts';
 import { clearVanished, removeHome } from './home.ts';
 import { shutDownHost, stopHost } from './hosts.ts';
@@ -85,6 +86,7 @@ export async function stopAll(running: Running): Promise<void> {
     plan.ports.apis.map((_, index) => supervisor.stop(apiName(index), 'SIGTERM', API_STOP_MS)),
   );
   await management;
+  raiseCold(plan);
   await Promise.all(
     (['hot', 'cold'] as const).map((name) => supervisor.stop(name, 'SIGINT', CONTROL_STOP_MS)),
   );

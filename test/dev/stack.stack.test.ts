@@ -15,6 +15,7 @@ import { findPortBase } from '../../dev/ports.ts';
 import { isAlive, processesBelow, processesWith } from '../../dev/process-table.ts';
 import { childEnvironment } from '../../lib/environment.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
+import { canLower, isLowered } from '../support/lowered.ts';
 
 const GONE_MS_MAX = 15_000;
 
@@ -119,6 +120,24 @@ test('a process that dies is started again', async () => {
     return now !== undefined && now !== pid;
   }, 10_000);
   expect(await query('select n from kept')).toBe(7);
+});
+
+test('cold Postgres gets what the hot path leaves, also after a crash, where the machine can', async () => {
+  const lowered = (name: string) =>
+    processesBelow(join(paths.state, name)).map(({ pid }) => isLowered(pid));
+  const can = canLower();
+  const settled = () => {
+    const cold = lowered('cold');
+    return cold.length > 1 && cold.every((is) => is === can);
+  };
+  expect(settled()).toBe(true);
+  const pid = endpoints.processes['cold'] ?? 0;
+  process.kill(pid, 'SIGKILL');
+  await until(async () => {
+    const now = (await runner.endpoints())?.processes['cold'];
+    return now !== undefined && now !== pid && settled();
+  }, 20_000);
+  expect(lowered('hot')).not.toContain(true);
 });
 
 test('after kill -9 of the runner the next start takes over, and tenants’ Postgres live on', async () => {
