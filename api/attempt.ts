@@ -97,8 +97,7 @@ async function settle(
   log.warn({ database, epoch, host: slot.host, code }, 'the start goes elsewhere');
 }
 
-/** For the agent's events. */
-const whyOf = ({ request: { cause } }: StartCall): Asked => (cause === undefined ? {} : { cause });
+const whyOf = ({ request: { cause, priority } }: StartCall): Asked => ({ cause, priority });
 
 /** The index hears of it after the caller: a sync would tell it anyway. */
 export function remember(deps: Parts, host: string, at: Incarnation): Started {

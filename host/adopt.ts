@@ -95,6 +95,7 @@ async function adoptRunning(
   const pid = await findPostmaster(data);
   const ref = await findSlot(context, folder, left.size);
   if (pid === undefined || ref.slot === 0) return false;
+  context.unhurried.raise(pid, data);
   const incarnation: Incarnation = {
     ...ref,
     directory,

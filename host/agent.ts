@@ -36,6 +36,7 @@ import { startStorageLimits } from './storage.ts';
 import { startSync } from './sync.ts';
 import { makeSyncToken } from './sync-token.ts';
 import { createTemplates } from './template.ts';
+import { createUnhurried } from './unhurried.ts';
 import { createVerbs } from './verbs.ts';
 import { createVisits } from './visits.ts';
 import { openVolume } from './volume.ts';
@@ -127,6 +128,7 @@ async function makeContext(
     ...{ host, run, gate: options.gate, volume, space },
     slots: createSlots(capacity, boot),
     queues: createQueues(),
+    unhurried: createUnhurried(),
     heartbeat,
     journal: await openJournal({ folder: volume.host(host).journal, host, boot, log }),
     identities: createIdentities(volume, locks),

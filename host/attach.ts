@@ -81,6 +81,8 @@ async function startIn(
   const slot: Slot = { ...taken, directory, epoch: epoch ?? 0 };
   // An epoch that is not known yet is not reported.
   if (epoch !== undefined) slots.update(slot);
+  const lower = (pid: number, data: string): (() => void) =>
+    context.unhurried.lower(pid, data, request.database);
   let minted: number | undefined;
   try {
     const incarnation = await incarnations.start({
@@ -88,6 +90,7 @@ async function startIn(
       slot: slot.slot,
       directory,
       epoch,
+      ...(request.priority === 'maintenance' ? { lower } : {}),
       confirm: async () => void (await readLiving(context, request.database)),
       minted: (made) => (minted = made),
     });
@@ -111,14 +114,7 @@ async function startIn(
   }
 }
 
-/**
- * Starts a database. Idempotent on (database, epoch), and on the database where no epoch is named.
- * @throws AppError `stale_epoch` with `minted`, `held_elsewhere` with `host` and `epoch`,
- * `previous_incarnation_alive`, `slot_taken`, `database_not_found`, `database_deleted`,
- * `start_failed` with Postgres' reason, `storage_full`, `backed_off`, `fenced`, `shutting_down`; without
- * an epoch also `late_request`, `no_capacity`.
- */
-export function attach(
+function attachNow(
   context: AgentContext,
   supervision: Supervision,
   request: Request,
@@ -146,4 +142,23 @@ export function attach(
       throw error;
     }
   });
+}
+
+/**
+ * Starts a database. Idempotent on (database, epoch), and on the database where no epoch is named.
+ * @throws AppError `stale_epoch` with `minted`, `held_elsewhere` with `host` and `epoch`,
+ * `previous_incarnation_alive`, `slot_taken`, `database_not_found`, `database_deleted`,
+ * `start_failed` with Postgres' reason, `storage_full`, `backed_off`, `fenced`, `shutting_down`; without
+ * an epoch also `late_request`, `no_capacity`.
+ */
+export function attach(
+  context: AgentContext,
+  supervision: Supervision,
+  request: Request,
+): Promise<IncarnationAnswer> {
+  const { unhurried } = context;
+  const work = (): Promise<IncarnationAnswer> => attachNow(context, supervision, request);
+  // The turn comes before the database's queue: demand for it does not wait for other maintenance.
+  if (request.priority === 'maintenance') return unhurried.inTurn(work);
+  return unhurried.demanded(request.database, work);
 }

@@ -17,6 +17,7 @@ import type { Queues } from './queues.ts';
 import type { Roles } from './roles.ts';
 import type { Slot, Slots } from './slots.ts';
 import type { FollowedSpace } from './space.ts';
+import type { Unhurried } from './unhurried.ts';
 import type { Visits } from './visits.ts';
 import type { Volume } from './volume.ts';
 import type { WakeMemory } from './wakes.ts';
@@ -31,6 +32,7 @@ export interface AgentContext {
   readonly space: FollowedSpace;
   readonly slots: Slots;
   readonly queues: Queues;
+  readonly unhurried: Unhurried;
   readonly heartbeat: Heartbeat;
   readonly journal: Journal;
   readonly identities: Identities;

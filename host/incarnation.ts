@@ -7,7 +7,6 @@ import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from '../lib/errno.ts';
 import type { Logger } from '../lib/log.ts';
-import { lowerForNow, raiseAgain } from '../lib/priority.ts';
 import { AppError } from '../model/errors.ts';
 import { POSTGRES_READY_MS_MAX } from '../model/limits.ts';
 import type { SlotRef } from '../model/wire.ts';
@@ -21,7 +20,6 @@ import type { Installation } from './prepare.ts';
 import { processesIn, signal, type Supervised } from './processes.ts';
 import { waitForReady } from './ready.ts';
 import { findRelcache, keepRelcache, type RelcachePaths } from './relcache.ts';
-import type { Pace } from './template.ts';
 import type { Volume } from './volume.ts';
 
 export interface Incarnation extends SlotRef {
@@ -46,8 +44,8 @@ export interface StartOptions extends SlotNote {
   readonly epoch: number | undefined;
   /** Looked at after minting; what it throws ends the start. */
   readonly confirm: () => Promise<void>;
-  /** `cold`: nobody waits for it; it gets what others leave until it is ready. */
-  readonly pace?: Pace;
+  /** Where nobody waits for it; what it returns is called once it is ready. See unhurried.ts. */
+  readonly lower?: (pid: number, data: string) => () => void;
   /** Told as soon as the epoch is minted. */
   readonly minted?: (epoch: number) => void;
 }
@@ -163,7 +161,7 @@ async function launch(
     logFd: draft.log.fd,
     lockFd: holding.lock.fd,
   });
-  const lowered = start.pace === 'cold' && lowerForNow(process_.pid);
+  const raise = start.lower?.(process_.pid, draft.data);
   const ready = waitForReady({
     logFile: join(folder, 'log'),
     exited: process_.exited,
@@ -186,10 +184,10 @@ async function launch(
   await Promise.all([holding.close(), draft.log.close()]);
   try {
     const outcome = await ready;
+    raise?.();
     await confirmed;
     if (outcome === 'ready' || outcome === 'recovered') {
       incarnation.recovered = outcome === 'recovered';
-      if (lowered) raiseAgain([process_.pid, ...processesIn(new Set([draft.data]))]);
       restoreRelcache();
       return incarnation;
     }

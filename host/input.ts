@@ -79,12 +79,13 @@ export function causeOf(value: unknown): Cause {
   return Object.fromEntries(texts.filter(([, text]) => text !== undefined));
 }
 
-/** Facts for events, as the api says them. */
-function askedOf({ cause: said, request_id }: Fields): Asked {
+/** Facts for events, as the api says them, and whether anybody waits. */
+function askedOf({ cause: said, request_id, priority }: Fields): Asked {
   const [cause, id] = [causeOf(said), textOf(request_id)];
   return {
     ...(Object.keys(cause).length === 0 ? {} : { cause }),
     ...(id === undefined ? {} : { request_id: id }),
+    ...(priority === 'maintenance' ? { priority } : {}),
   };
 }
 

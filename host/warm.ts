@@ -17,7 +17,7 @@ import type { Pace } from './template.ts';
 
 /** Makes a blank directory and starts it as epoch 1 in a slot that the caller has occupied. */
 async function build(context: AgentContext, taken: Slot, pace: Pace): Promise<Slot> {
-  const { slots, directories, incarnations } = context;
+  const { slots, directories, incarnations, unhurried } = context;
   const directory = directories.newId();
   const slot: Slot = { ...taken, directory, epoch: 1 };
   await directories.make(directory, pace);
@@ -28,7 +28,7 @@ async function build(context: AgentContext, taken: Slot, pace: Pace): Promise<Sl
       slot: slot.slot,
       directory,
       epoch: 1,
-      pace,
+      ...(pace === 'cold' ? { lower: unhurried.lower } : {}),
       confirm: () => Promise.resolve(),
     });
     return { ...slot, address: toldAddress(context, incarnation), incarnation };

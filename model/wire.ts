@@ -21,10 +21,11 @@ export interface SlotRef {
 
 /* ---- host agent: what it answers ------------------------------------------------------------- */
 
-/** Why an agent is asked, and by which request: for its events. */
+/** Why an agent is asked, and by which request: for its events. No customer waits for maintenance. */
 export interface Asked {
-  readonly cause?: Cause;
+  readonly cause?: Cause | undefined;
   readonly request_id?: string;
+  readonly priority?: StartRequest['priority'];
 }
 
 /** POST /v1/create: makes a database in this slot, of its warm directory or of a clone. */

@@ -1,12 +1,15 @@
 /** What the cold plane asks of the api: starts above the floor, passwords, undelete. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { processesBelow } from '../../dev/process-table.ts';
 import type { Stack } from '../../dev/stack.ts';
 import { startTemporaryStack } from '../../dev/temporary.ts';
 import { createJsonClient } from '../../lib/http-client.ts';
 import type { CallOptions, JsonClient } from '../../lib/json-client.ts';
 import { makeVerifier, parseVerifier } from '../../lib/verifier.ts';
 import type { AccessAnswer, CreateAnswer, PasswordAnswer, StartAnswer } from '../../model/wire.ts';
+import { isLowered } from '../support/lowered.ts';
 
 let stack: Stack;
 let cold: JsonClient;
@@ -59,6 +62,19 @@ test('maintenance wakes only what leaves two slots to demand, and demand takes t
   const both = await Promise.allSettled([maintain(c), start(operator, c)]);
   expect(both[1]).toMatchObject({ status: 'fulfilled', value: { state: 'running' } });
   for (const id of [a, b, c]) await sleepAgain(id);
+});
+
+test('several starts of maintenance at once are made in turn, and none stays lowered', async () => {
+  const [a, b] = [await asleep(), await asleep()].map(({ id }) => id);
+  if (a === undefined || b === undefined) throw new Error('no databases');
+  const answers = await Promise.all([maintain(a), maintain(b), start(operator, b)]);
+  // Whichever of the last two came first: it is one start.
+  const running = { state: 'running', epoch: 2 };
+  expect(answers).toMatchObject([running, running, running]);
+  const servers = processesBelow(join(stack.endpoints.volume, 'directories'));
+  expect(servers.length).toBeGreaterThan(2);
+  expect(servers.filter(({ pid }) => isLowered(pid))).toEqual([]);
+  for (const id of [a, b]) await sleepAgain(id);
 });
 
 test('a new password comes beside the old one with its salt; a revoke leaves the newest', async () => {
