@@ -1,4 +1,5 @@
 /** `npm run bench -- <name> [--times N] [--json FILE]`: one bench, on a stack of its own. */
+import { setMaxListeners } from 'node:events';
 import { createLogger } from '../lib/log.ts';
 import { ConfigError } from '../lib/config-error.ts';
 import { installShutdown, runMain } from '../lib/shutdown.ts';
@@ -36,6 +37,8 @@ runMain('bench', async () => {
     );
   }
   const aborter = new AbortController();
+  // Of an open loop every arrival waits on it.
+  setMaxListeners(0, aborter.signal);
   const shutdown = installShutdown(createLogger('bench', 'warn'), STOP_MS_MAX);
   const write = (text: string): void => void process.stdout.write(`${text}\n`);
   const running = bench.run({ times, say: write, signal: aborter.signal });

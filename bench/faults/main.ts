@@ -1,13 +1,15 @@
 /**
- * `npm run faults [-- --times N] [--lines TEXT] [--write]`: the table of what may be lost, line by
- * verb. The last line: `faults: N cells, N held, N broken`.
+ * `npm run faults [-- --times N] [--lines TEXT,…] [--write]`: the table of what may be lost, line by
+ * verb. `--write` puts each line into docs/failure-matrix.md as soon as it is measured. The last line:
+ * `faults: N cells, N held, N broken`.
  */
-import { writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { createProgress } from '../../dev/print.ts';
 import { isRoot } from '../../host/prepare.ts';
 import { ConfigError } from '../../lib/config-error.ts';
+import { replaceFile } from '../../lib/files.ts';
 import { createLogger } from '../../lib/log.ts';
 import { PACKAGE_ROOT } from '../../lib/root.ts';
 import { installShutdown, runMain } from '../../lib/shutdown.ts';
@@ -15,12 +17,13 @@ import { wholeNumber } from '../harness.ts';
 import { createRandom } from '../random.ts';
 import { startArm, type Arm } from './arm.ts';
 import { LINES, type Line } from './lines.ts';
-import { countCells, matrixText } from './matrix.ts';
+import { countCells, matrixText, rowOf, rowsOf, type Rows } from './matrix.ts';
 import { measureLine, type Measured, type MeasureOptions } from './measure.ts';
 
 const TIMES = 300;
 const STOP_MS_MAX = 30_000;
 const SEED = 1;
+const PAGE = join(PACKAGE_ROOT, 'docs/failure-matrix.md');
 
 interface Arguments {
   readonly times: number;
@@ -67,7 +70,11 @@ function better(first: Measured, second: Measured): Measured {
   };
 }
 
-type RunOptions = MeasureOptions & { readonly namespaces: boolean };
+interface RunOptions extends MeasureOptions {
+  readonly namespaces: boolean;
+  /** Gets each line as soon as it is measured. */
+  readonly keep: (measured: Measured) => Promise<void>;
+}
 
 async function measureBeside(
   lines: readonly Line[],
@@ -86,13 +93,13 @@ async function measureBeside(
     const all: Measured[] = [];
     for (const line of lines) {
       options.say(line.name);
-      const first = await measureLine(line, both, options);
-      if (!isBroken(first)) {
-        all.push(first);
-        continue;
+      let measured = await measureLine(line, both, options);
+      if (isBroken(measured)) {
+        options.say(`${line.name}, once more`);
+        measured = better(measured, await measureLine(line, both, options));
       }
-      options.say(`${line.name}, once more`);
-      all.push(better(first, await measureLine(line, both, options)));
+      all.push(measured);
+      await options.keep(measured);
     }
     return all;
   } finally {
@@ -120,19 +127,23 @@ runMain('faults', async () => {
   const namespaces = isRoot();
   if (!namespaces) say('not root: hosts share the PID namespace');
   const random = createRandom(SEED);
-  const running = run(lines, { times, random, say, signal: aborter.signal, namespaces });
+  const facts = { takenAt: new Date().toISOString().slice(0, 10), times, namespaces };
+  const order = LINES.map(({ name }) => name);
+  const fresh = new Map<string, readonly string[]>();
+  async function keep(measured: Measured): Promise<void> {
+    fresh.set(measured.line, rowOf(measured, facts));
+    if (!doesWrite) return;
+    const rows: Rows = new Map([...rowsOf(await readFile(PAGE, 'utf8')), ...fresh]);
+    await replaceFile(PAGE, matrixText(rows, order), 0o644);
+  }
+  const signal = aborter.signal;
+  const running = run(lines, { times, random, say, signal, namespaces, keep });
   shutdown.onStop('faults', async () => {
     aborter.abort();
     await running.catch(() => undefined);
   });
   const all = await running;
-  const text = matrixText(all, {
-    takenAt: new Date().toISOString().slice(0, 10),
-    times,
-    namespaces,
-  });
-  write(`${text}\n`);
-  if (doesWrite) await writeFile(join(PACKAGE_ROOT, 'docs/failure-matrix.md'), text);
+  write(`${matrixText(fresh, order)}\n`);
   const { cells, broken } = countCells(all);
   write(`faults: ${cells} cells, ${cells - broken} held, ${broken} broken\n`);
   await shutdown.stop('done', broken === 0 ? 0 : 1);

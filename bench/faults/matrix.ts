@@ -1,4 +1,7 @@
-/** What `docs/failure-matrix.md` says of the last run. Pure. */
+/**
+ * What `docs/failure-matrix.md` says: of each line the last time it was measured, since all of them take longer
+ * than most machines are left alone. Pure.
+ */
 import type { Cell } from './judge.ts';
 import type { Measured } from './measure.ts';
 import { VERBS } from './verbs.ts';
@@ -33,20 +36,42 @@ export interface MatrixFacts {
   readonly namespaces: boolean;
 }
 
-export function matrixText(all: readonly Measured[], facts: MatrixFacts): string {
-  const head = ['lost', ...VERBS, 'first seconds', 'afterwards'];
-  const rows = all.map(({ line, cells, early, afterwards }) => [
+/** Cells by the name of the line, which is the first of them. */
+export type Rows = ReadonlyMap<string, readonly string[]>;
+
+const HEAD = ['lost', ...VERBS, 'first seconds', 'afterwards', 'measured'];
+
+export function rowOf(measured: Measured, facts: MatrixFacts): readonly string[] {
+  const { line, cells, early, afterwards } = measured;
+  return [
     line,
     ...VERBS.map((verb) => textOf(cells[verb])),
     early.length === 0 ? 'all succeeded' : `**${early.length} failed**: ${early[0]}`,
     afterwards.length === 0 ? 'as it must be' : `**${afterwards.length} wrong**: ${afterwards[0]}`,
-  ]);
+    `${facts.takenAt}, ${facts.times} rounds${facts.namespaces ? '' : ', not as root'}`,
+  ].map((cell) => cell.replaceAll('|', '/'));
+}
+
+/** The rows of a page; none if its columns are others. */
+export function rowsOf(page: string): Rows {
+  const rows = page
+    .split('\n')
+    .filter((line) => line.startsWith('|'))
+    .map((line) => line.split('|').slice(1, -1))
+    .map((cells) => cells.map((cell) => cell.trim()));
+  const [head = [], , ...rest] = rows;
+  if (head.join('|') !== HEAD.join('|')) return new Map();
+  return new Map(rest.map((cells) => [cells[0] ?? '', cells]));
+}
+
+/** @param order of the lines; of others there is no row. */
+export function matrixText(rows: Rows, order: readonly string[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return `# What is lost, and what goes on
 
-Written by \`npm run faults\` on ${facts.takenAt}, ${facts.times} rounds a line, every verb once a round,
-real processes: two apis, two proxies, three hosts${facts.namespaces ? ' in PID and IPC namespaces of their own' : ''} on one machine of two cores, beside a
-stack without trouble, in turns.
+Written by \`npm run faults -- --write\`, line by line as each was measured, every verb once a round, by
+real processes: two apis, two proxies, three hosts in PID and IPC namespaces of their own on one machine of two
+cores, beside a stack without trouble, in turns.
 
 \`same\`: all succeed, p95 within 1.25 times the undisturbed. \`degraded\`: all succeed, p50 within twice.
 \`refused\`: a typed error that says to try again, within a second. \`held\`: 57P03 from the proxy within
@@ -55,6 +80,9 @@ its hold and a second; in one round of ten. \`–\`: nothing is promised. The nu
 10 s where a host is gone); until then everything is to succeed within the caller's 5 s, but for connections to
 what ran on a host that is gone.
 
-${[line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')}
+${[HEAD, HEAD.map(() => '---'), ...order.flatMap((name) => [rows.get(name) ?? []])]
+  .filter((cells) => cells.length > 0)
+  .map(line)
+  .join('\n')}
 `;
 }
