@@ -14,6 +14,7 @@ import {
   waitGone,
   type ProcessId,
 } from './process-table.ts';
+import { raiseAgain } from '../lib/priority.ts';
 import type { ProcessRecords } from './records.ts';
 
 interface Paths {
@@ -33,6 +34,8 @@ const controlPlane = (paths: Paths): ProcessId[] => processesWith('PILOTLIGHT_WA
 async function stopControlServers(state: string): Promise<void> {
   const all = ['hot', 'cold'].flatMap((name) => processesBelow(join(state, name)));
   const children = all.flatMap((id) => childrenOf(id.pid));
+  // Cold Postgres is lowered: where no core is idle, neither signal would end it in time.
+  raiseAgain(all.map(({ pid }) => pid));
   for (const postmaster of without(all, children)) signal(postmaster, 'SIGINT');
   await endAll(await waitGone(all, CONTROL_STOP_MS), 'SIGKILL', 1_000);
 }

@@ -4,6 +4,7 @@
  */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { raiseAgain } from '../lib/priority.ts';
 
 export interface ProcessId {
   readonly pid: number;
@@ -136,12 +137,16 @@ export async function waitGone(
   return left;
 }
 
-/** Asks all of them to end, and after `graceMs` makes them. */
+/**
+ * Asks all of them to end, and after `graceMs` makes them. What is lowered is raised for it: also a killed
+ * process ends only when it gets a core.
+ */
 export async function endAll(
   ids: readonly ProcessId[],
   first: NodeJS.Signals,
   graceMs: number,
 ): Promise<void> {
+  raiseAgain(ids.filter(isAlive).map(({ pid }) => pid));
   for (const id of ids) signal(id, first);
   const stubborn = await waitGone(ids, graceMs);
   for (const id of stubborn) signal(id, 'SIGKILL');
