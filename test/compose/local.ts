@@ -66,13 +66,22 @@ async function makeSecrets(folder: string): Promise<void> {
   if ((await endOf(child)) !== 0) throw new Error('npm run compose has failed');
 }
 
+/** One that nobody has, and that is nobody's here either: they are taken later. */
+async function anotherPort(taken: Iterable<number>): Promise<number> {
+  const others = new Set(taken);
+  for (;;) {
+    const port = await freePort();
+    if (!others.has(port)) return port;
+  }
+}
+
 /** Every port that a service listens on, by its number in the container. */
 async function choosePorts(compose: ComposeFile): Promise<ReadonlyMap<string, number>> {
   const ports = new Map<string, number>();
   for (const [name, { environment = {} }] of Object.entries(compose.services)) {
     const own = Object.entries(environment).filter(([key]) => /^PILOTLIGHT_.*PORT$/.test(key));
     for (const port of [POSTGRES_PORT, TEMPORAL_PORT, ...own.map(([, value]) => value)])
-      ports.set(`${name}:${port}`, await freePort());
+      ports.set(`${name}:${port}`, await anotherPort(ports.values()));
   }
   return ports;
 }

@@ -26,6 +26,18 @@ describe('docker-compose.yml', () => {
   const running = new Map<string, LocalService>();
   const names = (): string[] => [...running.keys()];
 
+  /** @throws with its own words if it ends instead. */
+  async function untilHealthy(name: string): Promise<void> {
+    const service = running.get(name);
+    if (service === undefined) throw new Error(`${name} was not started`);
+    const gone = service.ended.then(({ said }) => {
+      throw new Error(`${name} has ended: ${said}`);
+    });
+    // At the end of the test all of them do.
+    gone.catch(() => undefined);
+    await Promise.race([until(name, () => stack.isHealthy(name), HEALTHY_MS_MAX), gone]);
+  }
+
   beforeAll(async () => {
     stack = await createLocalStack();
     const ours = Object.entries(stack.compose.services).filter(([, one]) => isOurs(one));
@@ -56,7 +68,7 @@ describe('docker-compose.yml', () => {
   });
 
   test('the services of the hot path become healthy by their own checks', async () => {
-    for (const name of names()) await until(name, () => stack.isHealthy(name), HEALTHY_MS_MAX);
+    for (const name of names()) await untilHealthy(name);
   });
 
   test('a database made by one api is reached through both proxies', async () => {
@@ -91,7 +103,7 @@ describe('docker-compose.yml', () => {
   test('workers of every role and the console live without a Temporal server', async () => {
     for (const name of Object.keys(stack.compose.services))
       if (/^(worker-|console)/.test(name)) running.set(name, stack.start(name));
-    for (const name of names()) await until(name, () => stack.isHealthy(name), HEALTHY_MS_MAX);
+    for (const name of names()) await untilHealthy(name);
   });
 
   withTemporal('with a Temporal server every worker serves its queue', async () => {
