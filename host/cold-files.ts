@@ -4,6 +4,7 @@
  * core at the priority of the hot path.
  */
 import { spawn } from 'node:child_process';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { lowerPriority } from '../lib/priority.ts';
 import type { UnixIds } from './directories.ts';
@@ -70,3 +71,8 @@ export const coldCopy = (
 /** @returns false if it has failed or takes too long; then a part of it may still be there. */
 export const coldRemove = (path: string): Promise<boolean> =>
   runCold(REMOVE, [path], dirname(dirname(path)), RUN_MS_MAX);
+
+/** Removes a folder, cold if that can be: what it has left, and where it can not be run, is removed at once. */
+export async function removeAll(path: string): Promise<void> {
+  if (!(await coldRemove(path))) await rm(path, { recursive: true, force: true });
+}

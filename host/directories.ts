@@ -1,12 +1,12 @@
 /** Making and removing data directories, and what lies beside the data in them. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, realpath, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, isMissing } from '../lib/errno.ts';
 import { replaceFile, syncFolder } from '../lib/files.ts';
 import { AppError } from '../model/errors.ts';
 import { DIRECTORY_ID_BYTES, directoryIdOf } from '../model/ids.ts';
-import { coldRemove } from './cold-files.ts';
+import { removeAll } from './cold-files.ts';
 import { isRoot } from './prepare.ts';
 import { createRunFile, type RunRecord } from './run-record.ts';
 import type { Pace, Templates } from './template.ts';
@@ -69,9 +69,7 @@ async function makeEmptyFile(path: string): Promise<void> {
 
 /** Two hosts may be at the same one. */
 async function bury(volume: Volume, grave: Grave): Promise<void> {
-  const path = join(volume.directories, graveName(grave));
-  // What it has left, and where it can not be run.
-  if (!(await coldRemove(path))) await rm(path, { recursive: true, force: true });
+  await removeAll(join(volume.directories, graveName(grave)));
   await syncFolder(volume.directories);
   if (grave.uid !== undefined) await releaseUid(volume.uids, grave.uid, grave.id);
 }

@@ -9,7 +9,7 @@ import { replaceFile, syncFolder } from '../lib/files.ts';
 import { AppError } from '../model/errors.ts';
 import type { Identity } from '../model/identity.ts';
 import type { PurgeAnswer } from '../model/wire.ts';
-import { coldRemove } from './cold-files.ts';
+import { removeAll } from './cold-files.ts';
 import { checkOpen, type AgentContext } from './context.ts';
 import { isRoot } from './prepare.ts';
 import { endRun } from './suspend.ts';
@@ -63,7 +63,7 @@ async function emptyGrave(context: AgentContext, directory: string): Promise<voi
   await rm(context.volume.directory(directory).relcache, { recursive: true, force: true });
   if (!(await exists(grave))) return;
   const { uid } = await stat(grave);
-  if (!(await coldRemove(grave))) await rm(grave, { recursive: true, force: true });
+  await removeAll(grave);
   await syncFolder(context.volume.directory(directory).folder);
   if (isRoot()) await releaseUid(context.volume.uids, uid, directory);
 }

@@ -67,6 +67,7 @@ export function rowsOf(page: string): Rows {
 /** @param order of the lines; of others there is no row. */
 export function matrixText(rows: Rows, order: readonly string[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const body = order.map((name) => rows.get(name)).filter((cells) => cells !== undefined);
   return `# What is lost, and what goes on
 
 Written by \`npm run faults -- --write\`, line by line as each was measured, every verb once a round, by
@@ -80,9 +81,6 @@ its hold and a second; in one round of ten. \`–\`: nothing is promised. The nu
 10 s where a host is gone); until then everything is to succeed within the caller's 5 s, but for connections to
 what ran on a host that is gone.
 
-${[HEAD, HEAD.map(() => '---'), ...order.flatMap((name) => [rows.get(name) ?? []])]
-  .filter((cells) => cells.length > 0)
-  .map(line)
-  .join('\n')}
+${[HEAD, HEAD.map(() => '---'), ...body].map(line).join('\n')}
 `;
 }
