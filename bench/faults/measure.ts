@@ -105,8 +105,10 @@ export async function measureLine(
     await line.end(arms.here);
   }
   await delay(AFTER_MS);
-  const afterwards = await settle(arms.here, casts.here);
-  await settle(arms.beside, casts.beside);
+  const [afterwards] = await Promise.all([
+    settle(arms.here, casts.here),
+    settle(arms.beside, casts.beside),
+  ]);
   for (const cast of [casts.here, casts.beside]) await cast.leave();
   const cells = Object.fromEntries(
     VERBS.map((verb) => [verb, judge(line.words[verb], here[verb], beside[verb], random)]),

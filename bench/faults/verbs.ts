@@ -31,6 +31,7 @@ export type Round = Readonly<Partial<Record<Verb, Sample>>>;
 const SLEEPERS = 6;
 const SETTLE_MS_MAX = 60_000;
 const LOOK_MS = 100;
+const CLEARS_AT_ONCE = 4;
 
 export interface Cast {
   /** Runs all the time, on the host that the line is about. */
@@ -178,20 +179,31 @@ export async function gatherCast(arm: Arm, host: string | undefined): Promise<Ca
 }
 
 /** Not measured: the databases of a run would fill the disk. */
-async function clear({ operator, purge }: Arm, owed: readonly string[]): Promise<string[]> {
+async function clear(arm: Arm, owed: readonly string[]): Promise<string[]> {
   const wrong: string[] = [];
-  for (const id of owed) {
-    const is = (wanted: (state: string) => boolean) =>
-      comesTrue(async () => wanted((await operator<DatabaseAnswer>(`/${id}?awake=false`)).state));
-    if (!(await is(() => true))) wrong.push(`${id} is not known to the index`);
-    const gone = await comesTrue(async () => {
-      await operator(`/${id}`, { method: 'DELETE' }).catch((error: unknown) => {
-        if (codeOf(error) !== 'database_deleted') throw error;
-      });
-      return true;
-    });
-    if (!gone) wrong.push(`${id} can not be deleted`);
-    await purge(id);
+  const left = [...owed];
+  async function clearNext(): Promise<void> {
+    for (let id = left.shift(); id !== undefined; id = left.shift())
+      wrong.push(...(await clearOne(arm, id)));
   }
+  await Promise.all(Array.from({ length: CLEARS_AT_ONCE }, clearNext));
+  return wrong;
+}
+
+async function clearOne({ operator, purge }: Arm, id: string): Promise<string[]> {
+  const wrong: string[] = [];
+  const isKnown = await comesTrue(async () => {
+    await operator<DatabaseAnswer>(`/${id}?awake=false`);
+    return true;
+  });
+  if (!isKnown) wrong.push(`${id} is not known to the index`);
+  const isGone = await comesTrue(async () => {
+    await operator(`/${id}`, { method: 'DELETE' }).catch((error: unknown) => {
+      if (codeOf(error) !== 'database_deleted') throw error;
+    });
+    return true;
+  });
+  if (!isGone) wrong.push(`${id} can not be deleted`);
+  await purge(id);
   return wrong;
 }
