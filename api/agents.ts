@@ -16,8 +16,11 @@ import type {
 } from '../model/wire.ts';
 import type { Fleet } from '../model/fleet.ts';
 
-/** Longer than an agent takes to look at a document or at sessions; another may be asked within the caller's time. */
-const LOOK_MS_MAX = 2_500;
+/**
+ * Longer than an agent takes to look at a document or at sessions. A caller who waits 5 s and has two apis
+ * gives each half: then another host is still to be asked.
+ */
+const LOOK_MS_MAX = 1_500;
 /** Longer than an agent takes to resort to SIGKILL. */
 const STOP_MS_MAX = 35_000;
 
