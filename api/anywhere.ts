@@ -5,10 +5,13 @@ import type { Parts } from './context.ts';
 /** Hosts that are asked, besides whoever they name as the holder. */
 const HOSTS = 4;
 
-/** What `work` comes to; if the index is away, what `instead` does. */
+/** The index is away, or has not been told yet of what was made while it was. */
+const UNKNOWING = ['unavailable', 'database_not_found'];
+
+/** What `work` comes to; if the index does not know, what `instead` does: the volume is asked. */
 export function orAway<T, A>(work: Promise<T>, instead: () => A | Promise<A>): Promise<T | A> {
   return work.catch((error: unknown) => {
-    if (codeOf(error) !== 'unavailable') throw error;
+    if (!UNKNOWING.includes(codeOf(error))) throw error;
     return instead();
   });
 }

@@ -4,9 +4,11 @@ import { databaseGet } from '../../db/hot/database-find.ts';
 import { makePassword, withPassword } from '../../lib/verifier.ts';
 import type { Identity } from '../../model/identity.ts';
 import type { PasswordAnswer } from '../../model/wire.ts';
+import { orAway } from '../anywhere.ts';
 import { databaseAnswer } from '../database-answer.ts';
 import { changeIdentity, deleteDatabase, type Change } from '../identity.ts';
 import { ok, route } from '../route.ts';
+import { staleAnswer } from './get-database.ts';
 
 export const patchDatabase = route({
   method: 'patch',
@@ -18,7 +20,8 @@ export const patchDatabase = route({
   async handle(context, { params, body, requestId }) {
     const id = params['id'] ?? '';
     await changeIdentity(context, id, () => body as Change, requestId);
-    return ok(databaseAnswer(await databaseGet(context.hot, id)));
+    const row = await orAway(databaseGet(context.hot, id), () => undefined);
+    return ok(row ? databaseAnswer(row) : await staleAnswer(context, id, requestId));
   },
 });
 

@@ -1,6 +1,6 @@
 /** read: one row, and what its host says of why it is awake */
 import { readQuery } from '../../contract/requests.ts';
-import type { DatabaseAnswer, DatabaseDetail } from '../../model/wire.ts';
+import type { DatabaseDetail } from '../../model/wire.ts';
 import { databaseGet } from '../../db/hot/database-find.ts';
 import { orAway } from '../anywhere.ts';
 import type { Context } from '../context.ts';
@@ -9,7 +9,7 @@ import { documentOf } from '../identity.ts';
 import { ok, route } from '../route.ts';
 
 /** By the volume and what hosts have said; neither knows the epoch of one that sleeps. */
-async function staleAnswer(deps: Context, id: string, requestId: string): Promise<DatabaseAnswer> {
+export async function staleAnswer(deps: Context, id: string, requestId: string) {
   const document = await documentOf(deps, id, requestId);
   const { epoch = 0, host = null } = deps.fleet.running(id) ?? {};
   const state = host === null ? 'suspended' : 'running';
