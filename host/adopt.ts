@@ -10,7 +10,7 @@ import { isSizeName, type SizeName } from '../model/sizes.ts';
 import type { SlotRef } from '../model/wire.ts';
 import { note, toldAddress, type AgentContext } from './context.ts';
 import { folderOf, openDoor, type Incarnation } from './incarnation.ts';
-import { processesIn, superviseAdopted } from './processes.ts';
+import { superviseAdopted, worksIn } from './processes.ts';
 import { peekRunRecord, type RunRecord } from './run-record.ts';
 import type { Slot } from './slots.ts';
 import type { Supervision } from './supervise.ts';
@@ -50,7 +50,7 @@ async function readLeft(
 async function findPostmaster(data: string): Promise<number | undefined> {
   try {
     const pid = Number((await readFile(join(data, 'postmaster.pid'), 'latin1')).split('\n')[0]);
-    return processesIn(new Set([data])).includes(pid) ? pid : undefined;
+    return worksIn(pid, data) ? pid : undefined;
   } catch {
     // No note: none was started, or it ended.
     return undefined;
@@ -95,7 +95,6 @@ async function adoptRunning(
   const pid = await findPostmaster(data);
   const ref = await findSlot(context, folder, left.size);
   if (pid === undefined || ref.slot === 0) return false;
-  context.unhurried.raise(pid, data);
   const incarnation: Incarnation = {
     ...ref,
     directory,
@@ -165,18 +164,21 @@ export async function adoptAll(
   context: AgentContext,
   supervision: Supervision,
 ): Promise<readonly string[]> {
+  const { slots, unhurried, volume, log } = context;
   const blanks: string[] = [];
-  const names = (await readdir(context.volume.directories)).filter(isDirectoryId);
+  const names = (await readdir(volume.directories)).filter(isDirectoryId);
   const rest = names.values();
   async function work(): Promise<void> {
     for (const directory of rest) {
       try {
         if (await settleOne(context, supervision, directory)) blanks.push(directory);
       } catch (error) {
-        context.log.error({ err: error, directory }, 'a directory could not be looked at');
+        log.error({ err: error, directory }, 'a directory could not be looked at');
       }
     }
   }
   await Promise.all(Array.from({ length: LOOKS_AT_ONCE }, work));
+  const adopted = slots.all().flatMap(({ incarnation }) => incarnation ?? []);
+  unhurried.raise(adopted.map(({ process: { pid }, data }) => ({ pid, data })));
   return blanks;
 }

@@ -20,6 +20,9 @@ function workingDirectoryOf(pid: number): string | undefined {
   }
 }
 
+/** Whether a process works in this data directory, by its real path. */
+export const worksIn = (pid: number, folder: string): boolean => workingDirectoryOf(pid) === folder;
+
 /**
  * The processes whose working directory is one of these data directories: postmaster, backends and
  * whatever they started. The paths must be real ones, without symbolic links.

@@ -11,6 +11,12 @@ const LOWERED_MS_MAX = 2_000;
 /** A maintenance start waits no longer for those before it: one of them may be recovering for minutes. */
 const TURN_MS_MAX = 5_000;
 
+/** A postmaster, and the data directory that it and what it starts work in. */
+export interface Server {
+  readonly pid: number;
+  readonly data: string;
+}
+
 export interface Unhurried {
   /**
    * Lowers a postmaster that has just been started, and what it starts.
@@ -19,7 +25,7 @@ export interface Unhurried {
    */
   readonly lower: (pid: number, data: string, database?: string) => () => void;
   /** What an earlier agent has started may be lowered still. */
-  readonly raise: (pid: number, data: string) => void;
+  readonly raise: (servers: readonly Server[]) => void;
   /** A customer waits for this database until the work is done. */
   readonly demanded: <T>(database: string, work: () => Promise<T>) => Promise<T>;
   /** Maintenance of one host: one after the other, so that several at once take no core from demand. */
@@ -29,15 +35,15 @@ export interface Unhurried {
 /** What the kernel does, where a test does not. */
 export interface Priorities {
   readonly lower: (pid: number) => boolean;
-  readonly raise: (pid: number, data: string) => void;
+  readonly raise: (servers: readonly Server[]) => void;
 }
 
 const KERNEL: Priorities = {
   lower: (pid) => lowerForNow(pid),
-  raise(pid, data) {
-    // The parent first: what it starts from now on is raised, and what it had started is found.
-    raiseAgain([pid]);
-    raiseAgain(processesIn(new Set([data])));
+  raise(servers) {
+    // Parents first: what they start from now on is raised, and what they had started is found.
+    raiseAgain(servers.map(({ pid }) => pid));
+    raiseAgain(processesIn(new Set(servers.map(({ data }) => data))));
   },
 };
 
@@ -57,7 +63,7 @@ export function createUnhurried(kernel: Priorities = KERNEL): Unhurried {
         clearTimeout(timer);
         if (lowered.get(database) !== raise) return;
         lowered.delete(database);
-        kernel.raise(pid, data);
+        kernel.raise([{ pid, data }]);
       };
       const timer = setTimeout(raise, LOWERED_MS_MAX);
       timer.unref();

@@ -14,7 +14,7 @@ beforeEach(() => {
       said.push(`lower ${pid}`);
       return can;
     },
-    raise: (pid, data) => void said.push(`raise ${pid} in ${data}`),
+    raise: (servers) => said.push(...servers.map(({ pid, data }) => `raise ${pid} in ${data}`)),
   });
 });
 
