@@ -2,7 +2,7 @@
  * Four projects, told apart by the file's name: `x.unit.test.ts` (pure), `x.db.test.ts` (a real
  * Postgres, one template database for all files) and `x.stack.test.ts` (real agents, Postgres and
  * proxy), `x.temporal.test.ts` (a real Temporal server; skipped where there is none, unless
- * PILOTLIGHT_REQUIRE_TEMPORAL=1). Of the last two one file each at a time: they fill the machine.
+ * PILOTLIGHT_REQUIRE_TEMPORAL=1). Of the last two together two files at a time: they fill the machine.
  * One of them: `npm test -- --selectProjects unit`.
  */
 const base = {

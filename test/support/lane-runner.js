@@ -1,7 +1,8 @@
 /**
- * Jest's own runner with more patience and a lane for each project that has it: files of one lane run
- * one at a time, the lanes beside each other, since a file of `temporal` mostly waits. (The time-out of
- * a project's own settings is not heeded by jest, that of a runner is.)
+ * Jest's own runner with more patience and two lanes: `temporal` files run one at a time, since each
+ * fills the machine with a platform of its own, and beside them `stack` files, first one at a time and
+ * then, when the first lane is through, two. (The time-out of a project's own settings is not heeded by jest,
+ * that of a runner is.)
  */
 import jestRunner from 'jest-runner';
 
@@ -14,11 +15,13 @@ export default class LaneRunner extends TestRunner {
   }
 
   async runTests(tests, watcher, options) {
-    const lanes = new Map();
-    for (const test of tests) {
-      const { id } = test.context.config;
-      lanes.set(id, [...(lanes.get(id) ?? []), test]);
-    }
-    await Promise.all([...lanes.values()].map((lane) => super.runTests(lane, watcher, options)));
+    const isTemporal = (test) => test.context.config.displayName.name === 'temporal';
+    const temporal = tests.filter(isTemporal);
+    const rest = tests.filter((test) => !isTemporal(test));
+    const run = async (next) => {
+      for (let test = next(); test !== undefined; test = next())
+        await super.runTests([test], watcher, options);
+    };
+    await Promise.all([run(() => temporal.shift() ?? rest.shift()), run(() => rest.shift())]);
   }
 }
