@@ -192,10 +192,10 @@ async function clear(arm: Arm, owed: readonly string[]): Promise<string[]> {
 
 async function clearOne({ operator, purge }: Arm, id: string): Promise<string[]> {
   const wrong: string[] = [];
-  const isKnown = await comesTrue(async () => {
-    await operator<DatabaseAnswer>(`/${id}?awake=false`);
-    return true;
-  });
+  // Until then it is answered by the volume.
+  const isKnown = await comesTrue(
+    async () => !(await operator<DatabaseAnswer>(`/${id}?awake=false`)).stale,
+  );
   if (!isKnown) wrong.push(`${id} is not known to the index`);
   const isGone = await comesTrue(async () => {
     await operator(`/${id}`, { method: 'DELETE' }).catch((error: unknown) => {
