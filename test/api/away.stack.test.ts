@@ -40,7 +40,7 @@ async function settled(id: string, wanted: object): Promise<void> {
   for (;;) {
     const found = await call<DatabaseDetail>(`/${id}?awake=false`).catch(() => undefined);
     const is = Object.entries(wanted).every(([name, value]) => Object(found)[name] === value);
-    if (is) return;
+    if (is && found?.stale === false) return;
     if (Date.now() > deadline) expect(found).toMatchObject(wanted);
     await pause(50);
   }

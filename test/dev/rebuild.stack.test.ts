@@ -193,7 +193,7 @@ test('an index that was restored from a backup learns what happened since, and n
   const [[now] = []] = await rowsOf('select id::text from generation');
   expect(now).not.toBe(generation);
   expect(await served()).toEqual([]);
-  await until(async () => 'epoch' in (await get(of('asleep').id)));
+  await until(async () => !(await get(of('asleep').id)).stale);
   const raised = await get(of('asleep').id);
   expect(raised).toMatchObject({ state: 'suspended', epoch: 3 });
   await cycle(of('asleep'));
